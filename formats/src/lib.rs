@@ -1,0 +1,21 @@
+//! Every document of Chancery on the wire: encode, strict decode, and the texts that carry it.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+extern crate alloc;
+
+pub mod cbor;
+pub mod cose;
+pub mod document;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod license;
+pub mod merkle;
+pub mod request;
+pub mod seal;
+pub mod text;
+pub mod trust;
+
+pub use error::{DecodeError, Fault};
