@@ -6,11 +6,12 @@
 
 use alloc::vec::Vec;
 
-use crate::cbor::{Head, MapWriter, Reader, Writer, scan};
+use crate::cbor::{FixedSink, Head, Reader, Sink, Writer, scan};
 use crate::document::{Kind, MAX_DOCUMENT};
 use crate::error::{DecodeError, Fault};
-use crate::id::KeyId;
+use crate::id::{KeyId, is_label};
 use crate::key::Algorithm;
+use crate::license::text;
 use crate::merkle::{self, Hash};
 
 /// Largest Sig_structure that one signer signs directly, in bytes: HSMs take no more.
@@ -77,7 +78,7 @@ impl<'a> Header<'a> {
                     mode = Some(Mode::from_cose_number(reader.int("alg")?).ok_or(fault)?);
                 }
                 4 => kid = Some(KeyId(reader.array_of("kid")?)),
-                16 => typ = Some(reader.text("typ")?),
+                16 => typ = Some(text(&mut reader, "typ", is_label)?),
                 _ => return Err(unknown),
             }
         }
@@ -92,11 +93,21 @@ impl<'a> Header<'a> {
     /// Encodes the protected header, without the byte string around it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut map = MapWriter::new();
-        map.entry(1).int(self.mode.cose_number());
-        map.entry(4).bytes(&self.kid.0);
-        map.entry(16).text(self.typ);
-        map.finish()
+        let mut writer = Writer::new();
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// Encodes the protected header without allocating; a typ that is too long overflows the sink.
+    #[must_use]
+    pub fn encode_fixed(&self) -> FixedSink<128> {
+        let mut writer = Writer::<FixedSink<128>>::default();
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    fn write<S: Sink>(&self, writer: &mut Writer<S>) {
+        writer.map(3).uint(1).int(self.mode.cose_number()).uint(4).bytes(&self.kid.0).uint(16).text(self.typ);
     }
 }
 
@@ -121,7 +132,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     ///
     /// `too-large` before anything else, `tag-wrong`, any fault of the scan, `unprotected-not-empty`,
-    /// `header-unknown`, `alg-unknown`, `missing-field`, `wrong-type`, `wrong-length`.
+    /// `header-unknown`, `alg-unknown`, `missing-field`, `text-forbidden`, `wrong-type`, `wrong-length`.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let fault = |fault| DecodeError { fault, field: "document", offset: 0 };
         if bytes.len() > MAX_DOCUMENT {
@@ -279,6 +290,7 @@ fn with_parts<T>(protected: &[u8], payload: &[u8], then: impl FnOnce(&[&[u8]]) -
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::cbor::MapWriter;
     use coset::{CoseSign1, TaggedCborSerializable};
 
     const HEADER: Header<'static> = Header {
@@ -356,6 +368,10 @@ mod tests {
                 "header-unknown",
             ),
             (envelope(&header(&[(1, &[0x32]), (4, &[0x41, 7]), (16, &typ)]), &[0xa0], tag), "wrong-length"),
+            (
+                envelope(&header(&[(1, &[0x32]), (4, &kid), (16, &[0x61, 0x1b])]), &[0xa0], tag),
+                "text-forbidden",
+            ),
             (envelope(&[], &[0xa0], tag), "truncated"),
             (alloc::vec![0xd2; MAX_DOCUMENT + 1], "too-large"),
         ];

@@ -1,0 +1,115 @@
+//! The device: salted digests of its components, and how many must match (k of n).
+//!
+//! A digest is the first 4 bytes of HMAC-SHA-256(salt, kind ‖ value): long enough to tell devices
+//! apart, too short to find a serial number by trying. Digests tell machines apart; they prove
+//! nothing. The device key does.
+
+use alloc::vec::Vec;
+
+use chancery_formats::license::Device;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+#[cfg(feature = "std")]
+pub mod collect;
+
+/// A kind of component, by the number that documents carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The installation of the operating system.
+    Installation,
+    /// The machine, as its firmware tells.
+    System,
+    /// The main board.
+    Board,
+    /// The disk under the system.
+    Disk,
+    /// The first physical network interface.
+    Network,
+    /// The processor model.
+    Processor,
+    /// The file system of the system.
+    FileSystem,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Installation,
+        Self::System,
+        Self::Board,
+        Self::Disk,
+        Self::Network,
+        Self::Processor,
+        Self::FileSystem,
+    ];
+
+    /// Returns the number in documents.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// Returns the word that people and JSON see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Installation => "installation",
+            Self::System => "system",
+            Self::Board => "board",
+            Self::Disk => "disk",
+            Self::Network => "network",
+            Self::Processor => "processor",
+            Self::FileSystem => "file-system",
+        }
+    }
+}
+
+/// A component of this device: its kind and the value that the machine gives for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// What it is.
+    pub kind: Kind,
+    /// Its value; it never leaves the device.
+    pub value: Vec<u8>,
+}
+
+/// Computes digests under one salt.
+#[derive(Clone, Debug)]
+pub struct Digester(Hmac<Sha256>);
+
+impl Digester {
+    /// Starts with the salt of a request or license.
+    #[must_use]
+    pub fn new(salt: &[u8; 8]) -> Self {
+        let mut block = [0; 64];
+        block[..8].copy_from_slice(salt);
+        // HMAC pads a short key with zeros to one block (RFC 2104 §2): the same key, without a length to fail on.
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Returns the digest of a component.
+    #[must_use]
+    pub fn digest(&self, component: &Component) -> [u8; 4] {
+        let mac = self.0.clone().chain_update(component.kind.number().to_be_bytes());
+        let bytes = mac.chain_update(&component.value).finalize().into_bytes();
+        core::array::from_fn(|index| bytes[index])
+    }
+}
+
+/// Returns how many components match the binding of a license, counting no further than it needs.
+#[must_use]
+pub fn matching(binding: &Device<'_>, components: &[Component]) -> u64 {
+    let digester = Digester::new(&binding.salt);
+    let mut matched = 0;
+    for (number, digest) in binding.components.iter() {
+        if matched == binding.k {
+            break;
+        }
+        let same = |component: &&Component| component.kind.number() == number;
+        let component = components.iter().find(same);
+        matched += u64::from(component.is_some_and(|component| digester.digest(component) == digest));
+    }
+    matched
+}
