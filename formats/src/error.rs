@@ -67,7 +67,7 @@ faults! {
     DuplicateKey = "duplicate-key", "duplicate map key";
     /// The input ends inside an item.
     Truncated = "truncated", "truncated input";
-    /// A float, `undefined`, `break` or an unassigned simple value.
+    /// A float, `undefined`, `break`, an unassigned simple value or a reserved head.
     ForbiddenSimple = "forbidden-simple", "float or simple value that documents never hold";
     /// A tag other than the envelope's own.
     ForbiddenTag = "forbidden-tag", "tag inside a document";

@@ -157,7 +157,8 @@ pub fn is_hidden(c: char) -> bool {
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Returns `text` where it is a name.
@@ -200,7 +201,7 @@ mod tests {
             assert!(!is_name(bad), "{bad}");
         }
         assert!(is_label("Müller & Søn, 東京"));
-        for bad in ["", " a", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}b", "a\nb"] {
+        for bad in ["", " a", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}b", "a\u{1d173}b", "a\nb"] {
             assert!(!is_label(bad), "{bad:?}");
         }
     }

@@ -91,6 +91,9 @@ impl Tree {
     /// Returns the inclusion path of the leaf at `index`, lowest sibling first; empty beyond the tree.
     #[must_use]
     pub fn path(&self, index: usize) -> Vec<u8> {
+        if index >= self.levels[0].len() {
+            return Vec::new();
+        }
         let siblings =
             self.levels.iter().enumerate().filter_map(|(height, level)| level.get((index >> height) ^ 1));
         siblings.flatten().copied().collect()
@@ -134,6 +137,15 @@ mod tests {
                     assert_eq!(root_from_path(leaf, index, size, &path[..shorter + 1]), None);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_leaf_beyond_the_tree_has_no_path() {
+        let tree = Tree::new(Vec::from([[1; 32], [2; 32], [3; 32]])).unwrap();
+        assert_eq!(tree.path(2).len(), 32);
+        for beyond in [3, 4, usize::MAX] {
+            assert_eq!(tree.path(beyond), []);
         }
     }
 

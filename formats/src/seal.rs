@@ -243,6 +243,7 @@ impl<'a> Seal<'a> {
         path: &[u8],
         signatures: &[Vec<u8>],
     ) -> Vec<u8> {
+        let count = statement.signers.len().min(signatures.len());
         let mut writer = Writer::new();
         writer
             .array(7)
@@ -250,7 +251,7 @@ impl<'a> Seal<'a> {
             .uint(leaf_index)
             .bytes(path)
             .uint(u64::from(statement.root_version));
-        writer.optional_uint(statement.first_index).uint(statement.time).array(signatures.len());
+        writer.optional_uint(statement.first_index).uint(statement.time).array(count);
         for (signer, signature) in statement.signers.iter().zip(signatures) {
             writer.array(3).bytes(&signer.thumbprint.key_id().0).int(signer.algorithm.cose_number());
             writer.bytes(signature);
@@ -301,7 +302,15 @@ mod tests {
     #[test]
     fn both_encodings_of_a_statement_agree_and_fit_any_signer() {
         let most = [signers()[0]; MAX_SIGNERS];
-        let statement = statement(&most);
+        let longest_typ = "t".repeat(128);
+        let statement = Statement {
+            root_version: u32::MAX,
+            leaf_typ: &longest_typ,
+            size: u64::MAX,
+            first_index: Some(u64::MAX),
+            time: u64::MAX,
+            ..statement(&most)
+        };
         assert_eq!(statement.encode(), statement.encode_fixed().written().unwrap());
         assert!(statement.to_sign(&most[0]).sig_structure().len() <= MAX_DIRECT);
     }
@@ -321,6 +330,8 @@ mod tests {
         assert_eq!(good(&statement, 0, &[0; 64 * 32], &signatures), "path-length");
         assert_eq!(good(&statement, 0, &[0; 32], &[]), "out-of-range");
         assert_eq!(good(&statement, 0, &[0; 32], &[alloc::vec![1; 63]]), "wrong-length");
+        let surplus = [alloc::vec![3; 64], alloc::vec![4; 64], alloc::vec![5; 64]];
+        assert_eq!(good(&statement, 0, &[0; 32], &surplus), "ok", "one signature a signer");
         assert_eq!(
             good(&Statement { time: u64::MAX, ..statement }, 0, &[0; 32], &signatures),
             "out-of-range"

@@ -1,7 +1,8 @@
 //! How bytes travel where only text can: QR codes, mail, paper and a keyboard.
 //!
-//! Every carrier is strict: one byte string has one text, and a text that is not exactly that is
-//! refused by name. Not here: pictures and files (`chancery-carriers`).
+//! Every carrier is strict: a text carries exactly one byte string or is refused by name. QR text has
+//! one form; armor takes what mail does to line ends and puts before it, and typed codes take lower
+//! case, look-alikes, spaces and hyphens. Not here: pictures and files (`chancery-carriers`).
 
 use crate::document::Kind;
 

@@ -105,6 +105,28 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every code of a refusal that is not a [`chancery_formats::Fault`], for tests that want each to
+    /// have a vector.
+    pub const CODES: [&'static str; 17] = [
+        "alg-mismatch",
+        "authority-other",
+        "co-signer-missing",
+        "key-id-shared",
+        "key-out-of-term",
+        "key-unknown",
+        "key-weak",
+        "out-of-scope",
+        "path-wrong",
+        "root-chain",
+        "root-missing",
+        "root-threshold",
+        "root-version",
+        "signature-wrong",
+        "signers-wrong",
+        "too-long-direct",
+        "typ-not-certified",
+    ];
+
     /// Returns the stable kebab-case code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -128,5 +150,19 @@ impl Refusal {
             Self::TooLongDirect => "too-long-direct",
             Self::TypNotCertified { .. } => "typ-not-certified",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_codes_holds_each_code_once() {
+        // The list cannot be derived from the variants; the arms of `code` are read from this file.
+        let arms = include_str!("error.rs").lines().filter(|line| line.trim_start().starts_with("Self::"));
+        let codes = arms.filter_map(|line| line.split('"').nth(1));
+        assert!(codes.eq(Refusal::CODES));
+        assert!(Refusal::CODES.is_sorted_by(|a, b| a < b));
     }
 }

@@ -28,5 +28,5 @@ pub use chancery_formats as formats;
 pub use decision::{Context, Decision, Reason, Verdict, decide};
 pub use error::Refusal;
 pub use license::{VerifiedLicense, verify_license};
-pub use request::{VerifiedRequest, verify_request};
+pub use request::{Draft, VerifiedRequest, verify_request};
 pub use trust::{Pin, Trust};

@@ -10,6 +10,7 @@ use chancery_formats::seal::Role;
 use chancery_formats::trust::KeyMode;
 
 use crate::error::Refusal;
+use crate::seal::Signers;
 use crate::trust::{Trust, TrustedKey};
 
 /// A license that its authority signed within the bounds of the key. Only [`verify_license`] makes one.
@@ -67,16 +68,22 @@ pub fn verify_license<'a>(bytes: &'a [u8], trust: &Trust) -> Result<VerifiedLice
     if key.role != Role::Issuer || !key.kinds.contains(&Kind::License) {
         return Err(Refusal::TypNotCertified { kid });
     }
-    let log_index = match mode {
+    let signers = match mode {
         Mode::Direct(_) => verify_direct(&envelope, key)?,
         Mode::Seal => verify_sealed(&envelope, key, trust)?,
     };
     let license = License::decode(envelope.payload)?;
+    require_term(&license, key)?;
+    signers
+        .iter()
+        .flat_map(|signers| trust.behind(signers))
+        .try_for_each(|key| require_term(&license, key))?;
     require_scope(&license, key)?;
+    let log_index = signers.and_then(|signers| signers.log_index());
     Ok(VerifiedLicense { license, log_index, issuer: key.thumbprint, protection: key.protection })
 }
 
-fn verify_direct(envelope: &Envelope<'_>, key: &TrustedKey) -> Result<Option<u64>, Refusal> {
+fn verify_direct(envelope: &Envelope<'_>, key: &TrustedKey) -> Result<Option<Signers>, Refusal> {
     if !key.co_signers.is_empty() {
         return Err(Refusal::CoSignerMissing);
     }
@@ -86,22 +93,35 @@ fn verify_direct(envelope: &Envelope<'_>, key: &TrustedKey) -> Result<Option<u64
     Ok(None)
 }
 
-fn verify_sealed(envelope: &Envelope<'_>, key: &TrustedKey, trust: &Trust) -> Result<Option<u64>, Refusal> {
+fn verify_sealed(
+    envelope: &Envelope<'_>,
+    key: &TrustedKey,
+    trust: &Trust,
+) -> Result<Option<Signers>, Refusal> {
     let signers = trust.verify_seal(envelope)?;
-    let has_signed = |role: &Role| signers.as_slice().iter().any(|signer| signer.role == *role);
-    if key.co_signers.iter().all(has_signed) {
-        Ok(signers.log_index())
-    } else {
-        Err(Refusal::CoSignerMissing)
+    for signer in trust.behind(&signers) {
+        // A co-signer is bound by its own record as the issuer is by its.
+        if signer.mode != KeyMode::Seal {
+            return Err(Refusal::AlgMismatch { kid: signer.kid });
+        }
+        if !signer.kinds.contains(&Kind::License) {
+            return Err(Refusal::TypNotCertified { kid: signer.kid });
+        }
     }
+    let has_signed = |role: &Role| signers.as_slice().iter().any(|signer| signer.role == *role);
+    if key.co_signers.iter().all(has_signed) { Ok(Some(signers)) } else { Err(Refusal::CoSignerMissing) }
+}
+
+fn require_term(license: &License<'_>, key: &TrustedKey) -> Result<(), Refusal> {
+    let too_late = key.not_after.is_some_and(|end| license.issued_at > end);
+    if license.issued_at < key.not_before || too_late {
+        return Err(Refusal::KeyOutOfTerm { kid: key.kid });
+    }
+    Ok(())
 }
 
 fn require_scope(license: &License<'_>, key: &TrustedKey) -> Result<(), Refusal> {
-    let kid = key.kid;
-    let exceeds = |what| Err(Refusal::OutOfScope { what, kid });
-    if license.issued_at < key.not_before || key.not_after.is_some_and(|end| license.issued_at > end) {
-        return Err(Refusal::KeyOutOfTerm { kid });
-    }
+    let exceeds = |what| Err(Refusal::OutOfScope { what, kid: key.kid });
     if let Some(products) = &key.products
         && !products.iter().any(|product| product == license.product)
     {

@@ -3,6 +3,8 @@
 //! Whose signatures are needed is for the caller to say; here every signature that the seal carries
 //! must be good. Allocates nothing.
 
+use core::ops::RangeInclusive;
+
 use chancery_formats::cose::{Envelope, MAX_DIRECT, write_sig_structure};
 use chancery_formats::id::{AuthorityId, KeyId, Thumbprint};
 use chancery_formats::key::Algorithm;
@@ -34,22 +36,23 @@ impl Signers {
     }
 }
 
-/// Checks the seal of a document; `find` gives the role and key behind a key id.
+/// Checks the seal of a document made under one of `root_versions`; `find` gives the role and key
+/// behind a key id.
 ///
 /// # Errors
 ///
-/// [`Refusal::Malformed`], [`Refusal::RootVersion`] where `root_version` is another,
+/// [`Refusal::Malformed`], [`Refusal::RootVersion`] where the seal names another root version,
 /// [`Refusal::PathWrong`], [`Refusal::KeyUnknown`], [`Refusal::AlgMismatch`],
 /// [`Refusal::SignersWrong`] unless signers ascend strictly and the outer kid is one of them,
 /// [`Refusal::SignatureWrong`].
 pub fn verify_seal<'k>(
     envelope: &Envelope<'_>,
     authority: AuthorityId,
-    root_version: u32,
+    root_versions: RangeInclusive<u32>,
     find: impl Fn(KeyId) -> Option<(Role, &'k VerifyingKey, Thumbprint)>,
 ) -> Result<Signers, Refusal> {
     let seal = Seal::decode(envelope.signature)?;
-    if seal.root_version != root_version {
+    if !root_versions.contains(&seal.root_version) {
         return Err(Refusal::RootVersion { version: seal.root_version });
     }
     let root = merkle::root_from_path(envelope.leaf_hash(), seal.leaf_index, seal.size, seal.path);
@@ -76,7 +79,7 @@ pub fn verify_seal<'k>(
 
     let statement = Statement {
         authority,
-        root_version,
+        root_version: seal.root_version,
         leaf_typ: envelope.header.typ,
         size: seal.size,
         root,

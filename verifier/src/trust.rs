@@ -52,7 +52,8 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Loads a trust bundle: verifies the root chain from version 1 and every key record in it.
+    /// Loads a trust bundle: verifies the root chain from version 1, then every key record under the
+    /// newest root, so that the quorum of an older one delegates nothing.
     ///
     /// # Errors
     ///
@@ -62,19 +63,19 @@ impl Trust {
     pub fn load(bundle: &[u8], pin: Pin) -> Result<Self, Refusal> {
         let bundle = Bundle::decode(bundle)?;
         let mut chain: Option<Chain<'_>> = None;
-        let mut keys = Vec::new();
+        let mut records = Vec::new();
         for member in bundle.members() {
             let envelope = Envelope::decode(member)?;
             if envelope.header.typ == Kind::Root.typ() {
                 chain = Some(Chain::extend(chain, &envelope, pin)?);
             } else if envelope.header.typ == Kind::KeyRecord.typ() {
-                let chain = chain.as_ref().ok_or(Refusal::RootMissing)?;
-                keys.push(chain.certify(&envelope)?);
+                records.push(envelope);
             } else {
                 return Err(Refusal::TypNotCertified { kid: envelope.header.kid });
             }
         }
         let chain = chain.ok_or(Refusal::RootMissing)?;
+        let keys = records.iter().map(|record| chain.certify(record)).collect::<Result<Vec<_>, _>>()?;
         refuse_shared_ids(
             keys.iter().map(|key| key.kid).chain(chain.custodians.iter().map(|custodian| custodian.0)),
         )?;
@@ -113,9 +114,15 @@ impl Trust {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
-    /// Checks the seal of a document by keys of this trust set.
+    /// Iterates over the keys behind the signers of a seal that [`Trust::verify_seal`] found good.
+    pub(crate) fn behind<'t>(&'t self, signers: &Signers) -> impl Iterator<Item = &'t TrustedKey> {
+        signers.as_slice().iter().filter_map(|signer| self.find(signer.thumbprint.key_id()))
+    }
+
+    /// Checks the seal of a document by keys of this trust set. What was sealed under an older root
+    /// stands: a new quorum must not end the licenses that are installed.
     pub(crate) fn verify_seal(&self, envelope: &Envelope<'_>) -> Result<Signers, Refusal> {
-        verify_seal(envelope, self.authority, self.root_version, |kid| {
+        verify_seal(envelope, self.authority, 1..=self.root_version, |kid| {
             self.find(kid).map(|key| (key.role, &key.key, key.thumbprint))
         })
     }
@@ -155,7 +162,7 @@ impl<'a> Chain<'a> {
         let custodians = custodians.collect::<Result<Vec<_>, Refusal>>()?;
         refuse_shared_ids(custodians.iter().map(|custodian| custodian.0))?;
         let chain = Self { authority, hash, root, custodians };
-        let signers = verify_seal(envelope, authority, version, |kid| {
+        let signers = verify_seal(envelope, authority, version..=version, |kid| {
             chain.custodian(kid).or_else(|| before.as_ref().and_then(|before| before.custodian(kid)))
         })?;
         for quorum in before.iter().chain([&chain]) {
@@ -186,7 +193,8 @@ impl<'a> Chain<'a> {
         if envelope.header.mode != Mode::Seal {
             return Err(Refusal::AlgMismatch { kid: envelope.header.kid });
         }
-        let signers = verify_seal(envelope, self.authority, self.root.version, |kid| self.custodian(kid))?;
+        let version = self.root.version;
+        let signers = verify_seal(envelope, self.authority, version..=version, |kid| self.custodian(kid))?;
         self.require_threshold(&signers)?;
         let record = KeyRecord::decode(envelope.payload)?;
         if record.authority != self.authority {

@@ -145,6 +145,15 @@ fn advisory_keys_are_ignored_and_unknown_keys_refused() {
 }
 
 #[test]
+fn another_schema_is_told_before_the_fields_that_it_adds() {
+    let bytes = with_terms(|entries| {
+        entries[0].1 = alloc::vec![2];
+        entries.push((16, alloc::vec![0]));
+    });
+    assert_eq!(License::decode(&bytes).unwrap_err().code(), "schema-unknown");
+}
+
+#[test]
 fn every_other_value_of_a_term_is_refused() {
     let cases: &[(i64, &[u8], &str)] = &[
         (1, &[2], "schema-unknown"),

@@ -12,8 +12,11 @@ use crate::document::Kind;
 ///
 /// # Errors
 ///
-/// [`TextError::Armor`] where the document is too large for the encoder to count.
+/// [`TextError::Armor`] for an empty document, which no reader takes, or one too large to count.
 pub fn encode(kind: Kind, document: &[u8]) -> Result<String, TextError> {
+    if document.is_empty() {
+        return Err(TextError::Armor);
+    }
     pem_rfc7468::encode_string(kind.armor_label(), LineEnding::LF, document).map_err(|_| TextError::Armor)
 }
 
@@ -52,6 +55,7 @@ mod tests {
 
     #[test]
     fn damage_is_refused() {
+        assert_eq!(encode(Kind::License, &[]), Err(TextError::Armor));
         let text = encode(Kind::License, &[1; 200]).unwrap();
         for damaged in [
             text.replace("BEGIN CHANCERY LICENSE", "BEGIN CHANCERY LICENCE"),

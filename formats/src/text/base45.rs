@@ -33,10 +33,11 @@ pub fn encode(bytes: &[u8]) -> String {
 pub fn decode(text: &str) -> Result<Vec<u8>, TextError> {
     let mut bytes = Vec::with_capacity(text.len() / 3 * 2 + 1);
     for (group, characters) in text.as_bytes().chunks(3).enumerate() {
-        let mut value = 0;
-        for (index, character) in characters.iter().enumerate().rev() {
+        let (mut value, mut weight) = (0, 1);
+        for (index, character) in characters.iter().enumerate() {
             let digit = ALPHABET.iter().position(|known| known == character);
-            value = value * 45 + digit.ok_or(TextError::Alphabet { position: group * 3 + index })?;
+            value += weight * digit.ok_or(TextError::Alphabet { position: group * 3 + index })?;
+            weight *= 45;
         }
         let overflow = TextError::Base45Overflow { position: group * 3 };
         match characters.len() {
@@ -69,5 +70,7 @@ mod tests {
         assert_eq!(decode("BB8::"), Err(TextError::Base45Overflow { position: 3 }));
         assert_eq!(decode("BB8A"), Err(TextError::Base45Tail));
         assert_eq!(decode("BBa"), Err(TextError::Alphabet { position: 2 }));
+        assert_eq!(decode("BB8a;B"), Err(TextError::Alphabet { position: 3 }), "the first stranger");
+        assert_eq!(decode("BB8é"), Err(TextError::Alphabet { position: 3 }));
     }
 }

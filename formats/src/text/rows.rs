@@ -35,7 +35,7 @@ pub fn encode(bytes: &[u8]) -> Result<Vec<String>, TextError> {
 ///
 /// [`TextError::RowCount`], or [`TextError::Row`] with the first row that is mistyped.
 pub fn decode<S: AsRef<str>>(rows: &[S], length: usize) -> Result<Vec<u8>, TextError> {
-    let total = (length * 8).div_ceil(5);
+    let total = length.saturating_mul(8).div_ceil(5);
     let expected = total.div_ceil(ROW_DATA);
     if rows.len() != expected {
         return Err(TextError::RowCount { expected, found: rows.len() });
@@ -67,7 +67,7 @@ fn write_row(row: usize, data: &[u8]) -> String {
 }
 
 fn read_row(row: usize, text: &str, wanted: usize) -> Option<Vec<u8>> {
-    if row >= MAX_ROWS {
+    if row >= MAX_ROWS || wanted > ROW_DATA {
         return None;
     }
     let typed = text.chars().filter(|c| !matches!(c, ' ' | '-' | '\t'));
@@ -150,5 +150,14 @@ mod tests {
         rows.swap(4, 5);
         rows.pop();
         assert_eq!(decode(&rows, 68), Err(TextError::RowCount { expected: 10, found: 9 }));
+        assert!(matches!(decode(&rows, usize::MAX), Err(TextError::RowCount { .. })));
+    }
+
+    #[test]
+    fn rows_beyond_the_code_are_not_right() {
+        let (_, rows) = sample();
+        assert!(row_is_right(0, &rows[0], ROW_DATA));
+        assert!(!row_is_right(0, &rows[0], usize::MAX));
+        assert!(!row_is_right(usize::MAX, &rows[0], ROW_DATA));
     }
 }

@@ -12,10 +12,10 @@ use alloc::vec::Vec;
 
 use crate::cbor::{MapWriter, Reader, Writer, scan};
 use crate::error::{DecodeError, Fault};
-use crate::id::AuthorityId;
+use crate::id::{AuthorityId, is_label};
 use crate::key::{Protection, PublicKey};
 use crate::license::terms::Names;
-use crate::license::{MAX_TIME, time};
+use crate::license::{text, time};
 use crate::seal::Role;
 
 const SCHEMA: u64 = 1;
@@ -90,7 +90,11 @@ impl<'a> KeyRecord<'a> {
                 4 => key = Some(PublicKey::read(&mut reader)?),
                 5 => mode = Some(choice(&mut reader, "key.mode", [KeyMode::Direct, KeyMode::Seal])?),
                 6 => co_signers = ascending(&mut reader, "key.co-signers", read_role)?,
-                7 => typs = Some(ascending(&mut reader, "key.typs", |reader, field| reader.text(field))?),
+                7 => {
+                    typs = Some(ascending(&mut reader, "key.typs", |reader, field| {
+                        text(reader, field, is_label)
+                    })?)
+                }
                 8 => scope = Scope::read(&mut reader)?,
                 9 => not_before = Some(time(&mut reader, "key.from")?),
                 10 => not_after = Some(time(&mut reader, "key.until")?),
@@ -98,7 +102,7 @@ impl<'a> KeyRecord<'a> {
                     let choices = [Protection::Software, Protection::Hardware];
                     protection = Some(choice(&mut reader, "key.protection", choices)?);
                 }
-                12 => attestation = Some(reader.bytes("key.attestation")?),
+                12 => attestation = Some(certificate(&mut reader)?),
                 _ => return Err(at.fault(Fault::UnknownField, "key")),
             }
         }
@@ -178,7 +182,7 @@ impl<'a> Scope<'a> {
             }
         }
         if let Some(term) = self.longest_term_secs {
-            map.entry(3).uint(term.min(MAX_TIME));
+            map.entry(3).uint(term);
         }
         writer.raw(&map.finish());
     }
@@ -188,6 +192,13 @@ fn read_role(reader: &mut Reader<'_>, field: &'static str) -> Result<Role, Decod
     let start = *reader;
     let role = Role::from_number(reader.uint(field)?).filter(|role| *role != Role::Custodian);
     role.ok_or(start.fault(Fault::OutOfRange, field))
+}
+
+/// Reads a certificate; a device that gives none leaves the field out.
+fn certificate<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let start = *reader;
+    let bytes = reader.bytes("key.attestation")?;
+    if bytes.is_empty() { Err(start.fault(Fault::OutOfRange, "key.attestation")) } else { Ok(bytes) }
 }
 
 fn choice<T: Copy>(reader: &mut Reader<'_>, field: &'static str, choices: [T; 2]) -> Result<T, DecodeError> {
@@ -270,6 +281,10 @@ mod tests {
         assert_eq!(code(&KeyRecord { typs: alloc::vec![], ..good.clone() }), "out-of-range");
         assert_eq!(code(&KeyRecord { typs: alloc::vec!["b", "a"], ..good.clone() }), "unsorted-keys");
         assert_eq!(code(&KeyRecord { typs: alloc::vec!["a", "a"], ..good.clone() }), "unsorted-keys");
+        assert_eq!(code(&KeyRecord { typs: alloc::vec!["a\u{1b}[2J"], ..good.clone() }), "text-forbidden");
+        assert_eq!(code(&KeyRecord { attestation: Some(&[]), ..good.clone() }), "out-of-range");
+        let scope = Scope { longest_term_secs: Some(u64::MAX), ..Scope::default() };
+        assert_eq!(code(&KeyRecord { scope, ..good.clone() }), "out-of-range");
         assert_eq!(KeyRecord::decode(&[0xa0]).unwrap_err().code(), "missing-field");
         assert_eq!(KeyRecord::decode(&[0xa1, 13, 0]).unwrap_err().code(), "unknown-field");
         assert_eq!(KeyRecord::decode(&[0xa1, 8, 0xa0]).unwrap_err().code(), "out-of-range");

@@ -1,0 +1,152 @@
+//! The command line: the tree of nouns and verbs, and what every command is given.
+//!
+//! Commands read arguments, run a workflow and print. Not here: the steps (`workflow`), SQL
+//! (`repository`), the form of times and values (`output`).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use chancery_carriers::report::{Exit, Report};
+
+use crate::error::CommandError;
+
+pub mod bundle;
+pub mod catalog;
+pub mod completions;
+pub mod context;
+pub mod customer;
+pub mod demo;
+pub mod doctor;
+pub mod entitlement;
+pub mod init;
+pub mod inspect;
+pub mod key;
+pub mod license;
+pub mod man;
+
+pub use context::Context;
+
+/// Issue software licenses on a machine that never touches a network
+///
+/// Signing keys stay in an HSM, every license enters an append-only log before it is signed, and
+/// products check licenses with a small library that cannot open a socket.
+#[derive(Debug, Parser)]
+#[command(
+    name = "chancery",
+    version,
+    max_term_width = 100,
+    after_long_help = "Exit codes:\n  \
+        0 done   1 failed   2 usage   3 refused by policy or verification   4 HSM   5 integrity alarm\n\n\
+        Examples:\n  \
+        chancery demo\n  \
+        chancery init --home /srv/authority\n  \
+        chancery license issue --entitlement ent_0123456789ABC --request pump.creq -o pump.clic"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+pub struct Globals {
+    /// Directory of the authority [default: ~/.local/share/chancery]
+    #[arg(long, global = true, value_name = "DIR", env = "CHANCERY_HOME", hide_env_values = true)]
+    home: Option<PathBuf>,
+    /// Print the result, or the error, as one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Read PINs and passphrases from this file descriptor, one a line
+    #[arg(long, global = true, value_name = "N")]
+    pin_fd: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Demo(demo::DemoArgs),
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    #[command(subcommand)]
+    Entitlement(entitlement::EntitlementCommand),
+    #[command(subcommand)]
+    License(license::LicenseCommand),
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
+    Inspect(inspect::InspectArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Runs the command that the arguments name and returns how the process ends.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error, args.iter().any(|arg| arg == "--json")),
+    };
+    let context = Context::new(cli.globals);
+    match run(&cli.command, &context) {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => {
+            error.report().print(context.is_json());
+            error.report().exit.into()
+        }
+    }
+}
+
+fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
+    match command {
+        Command::Init(args) => init::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+        Command::Key(command) => key::run(command, context),
+        Command::Catalog(command) => catalog::run(command, context),
+        Command::Customer(command) => customer::run(command, context),
+        Command::Entitlement(command) => entitlement::run(command, context),
+        Command::License(command) => license::run(command, context),
+        Command::Bundle(command) => bundle::run(command, context),
+        Command::Inspect(args) => inspect::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Man(args) => man::run(args, context),
+    }
+}
+
+/// Shows help where it was asked for, and what is wrong with a command line as every other error.
+fn explain(error: &clap::Error, json: bool) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            return if error.print().is_ok() { Exit::Done.into() } else { Exit::Failed.into() };
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print(); // the exit code tells the rest
+            return Exit::Usage.into();
+        }
+        _ => {}
+    }
+    let rendered = error.render().to_string();
+    let text = rendered.split("\n\n").next().unwrap_or_default();
+    let text = text.strip_prefix("error: ").unwrap_or(text).trim_end();
+    let hint = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string().trim().replace("Usage: ", "usage: "),
+        _ => "see `chancery --help`".to_owned(),
+    };
+    Report::new("usage", text).hint(hint).exit(Exit::Usage).print(json);
+    Exit::Usage.into()
+}
+
+/// Reads an argument that names a customer, product or edition.
+fn name_argument(text: &str) -> Result<String, &'static str> {
+    chancery_formats::id::name(text).ok_or("1 to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first")
+}

@@ -1,0 +1,158 @@
+//! `chancery entitlement`: what customers bought.
+
+use chancery_carriers::report::Exit;
+use chancery_formats::id::EntitlementId;
+use serde_json::{Value, json};
+
+use super::{Context, name_argument};
+use crate::error::CommandError;
+use crate::output;
+use crate::repository::Entitlement;
+use crate::workflow::entitlement::{Grant, GrantError, grant};
+use crate::workflow::term;
+
+/// Grant and show entitlements
+#[derive(Debug, clap::Subcommand)]
+pub enum EntitlementCommand {
+    Grant(GrantArgs),
+    Show(ShowArgs),
+    List(ListArgs),
+}
+
+/// Grant an edition of a product to a customer
+///
+/// The features are copied from the catalog as it is: a later catalog alters nothing that was granted.
+/// A date is a whole day in UTC, or in the zone it carries; the term ends with its last second.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    chancery entitlement grant --customer acme --product pump --edition standard --quantity 5\n  \
+    chancery entitlement grant --customer acme --product pump --edition standard --quantity 5 \\\n    \
+    --from 2026-07-01 --until '2027-06-30[Europe/Berlin]'")]
+pub struct GrantArgs {
+    /// Customer who bought
+    #[arg(long, value_name = "ID", value_parser = name_argument)]
+    customer: String,
+    /// Product of the catalog
+    #[arg(long, value_name = "ID", value_parser = name_argument)]
+    product: String,
+    /// Edition of the product
+    #[arg(long, value_name = "ID", value_parser = name_argument)]
+    edition: String,
+    /// Devices that may hold a license
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    quantity: u32,
+    /// First day or instant of the term [default: today]
+    #[arg(long, value_name = "DATE", value_parser = term::start)]
+    from: Option<u64>,
+    /// Last day or instant of the term [default: perpetual]
+    #[arg(long, value_name = "DATE", value_parser = term::end)]
+    until: Option<u64>,
+}
+
+/// Show an entitlement
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  chancery entitlement show ent_0123456789ABC")]
+pub struct ShowArgs {
+    /// Entitlement to show
+    #[arg(value_name = "ENTITLEMENT-ID")]
+    entitlement: EntitlementId,
+}
+
+/// List entitlements
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  chancery entitlement list\n  chancery entitlement list --json")]
+pub struct ListArgs {}
+
+/// Runs a command of `chancery entitlement`.
+///
+/// # Errors
+///
+/// Those of the workflow, the repository and the printer.
+pub fn run(command: &EntitlementCommand, context: &Context) -> Result<(), CommandError> {
+    match command {
+        EntitlementCommand::Grant(args) => run_grant(args, context),
+        EntitlementCommand::Show(args) => show(args, context),
+        EntitlementCommand::List(_) => list(context),
+    }
+}
+
+fn run_grant(args: &GrantArgs, context: &Context) -> Result<(), CommandError> {
+    let wanted = Grant {
+        customer: &args.customer,
+        product: &args.product,
+        edition: &args.edition,
+        quantity: args.quantity,
+        not_before: args.from,
+        not_after: args.until,
+    };
+    let granted = grant(&mut context.repository()?, &wanted, context.now()?)?;
+    let mut printer = context.printer();
+    printer.line(format_args!("Granted entitlement {}", granted.id))?;
+    Ok(printer.json(&describe(&granted))?)
+}
+
+impl From<GrantError> for CommandError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Repository(error) => error.into(),
+            GrantError::EmptyTerm => Self::usage(error.to_string()).hint("correct `--from` or `--until`"),
+            GrantError::Random(_) => Self::from_error(Exit::Failed, "random-failure", &error)
+                .hint("check the operating system's random number generator"),
+        }
+    }
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
+    let found = context.repository()?.entitlement(args.entitlement)?;
+    let mut printer = context.printer();
+    printer.fields(&[
+        ("id", found.id.to_string()),
+        ("customer", found.customer.clone()),
+        ("product", found.product.clone()),
+        ("edition", found.edition.clone()),
+        ("features", output::features(&found.features)),
+        ("activations", format!("{} of {} used, {} left", found.used, found.quantity, found.left())),
+        ("from", output::time(found.not_before)),
+        ("until", output::end(found.not_after)),
+        ("granted", output::time(found.granted_at)),
+        ("revision", found.revision.to_string()),
+    ])?;
+    Ok(printer.json(&describe(&found))?)
+}
+
+fn list(context: &Context) -> Result<(), CommandError> {
+    let found = context.repository()?.entitlements()?;
+    let rows: Vec<_> = found
+        .iter()
+        .map(|one| {
+            vec![
+                one.id.to_string(),
+                one.customer.clone(),
+                one.product.clone(),
+                one.edition.clone(),
+                format!("{} of {}", one.used, one.quantity),
+                output::end(one.not_after),
+            ]
+        })
+        .collect();
+    let mut printer = context.printer();
+    printer.table(&["ID", "CUSTOMER", "PRODUCT", "EDITION", "USED", "UNTIL"], &rows)?;
+    Ok(printer.json(&found.iter().map(describe).collect())?)
+}
+
+fn describe(entitlement: &Entitlement) -> Value {
+    json!({
+        "id": entitlement.id.to_string(),
+        "customer": entitlement.customer,
+        "product": entitlement.product,
+        "edition": entitlement.edition,
+        "features": output::features_json(&entitlement.features),
+        "quantity": entitlement.quantity,
+        "used": entitlement.used,
+        "left": entitlement.left(),
+        "not_before": output::time_json(entitlement.not_before),
+        "not_after": entitlement.not_after.map(output::time_json),
+        "granted_at": output::time_json(entitlement.granted_at),
+        "revision": entitlement.revision,
+    })
+}

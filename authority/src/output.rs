@@ -1,0 +1,68 @@
+//! The forms in which commands show times, terms and features.
+//!
+//! Times are shown in UTC, and in the zone of this machine where that differs; JSON holds RFC 3339 in UTC.
+//! Not here: printing (`chancery-carriers`), reading dates (`workflow::term`).
+
+pub mod document;
+pub mod public_key;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use crate::repository::FeatureValue;
+use crate::repository::catalog::Features;
+
+/// Shows an instant, given in Unix seconds: `2027-06-30 22:00:00 UTC (2027-07-01 00:00:00 CEST)`.
+#[must_use]
+pub fn time(seconds: u64) -> String {
+    let Some(instant) = instant(seconds) else { return format!("{seconds} seconds after 1970") };
+    let utc = instant.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let local = instant.to_zoned(TimeZone::system());
+    if local.offset().is_zero() {
+        return utc.to_string();
+    }
+    format!("{utc} ({})", local.strftime("%Y-%m-%d %H:%M:%S %Z"))
+}
+
+/// Shows the end of a term; none is perpetual.
+#[must_use]
+pub fn end(seconds: Option<u64>) -> String {
+    seconds.map_or_else(|| "perpetual".to_owned(), time)
+}
+
+/// Returns an instant, given in Unix seconds, as JSON: RFC 3339 in UTC.
+#[must_use]
+pub fn time_json(seconds: u64) -> Value {
+    instant(seconds).map_or_else(|| json!(seconds), |instant| json!(instant.to_string()))
+}
+
+/// Shows features: `channels 16, logging`.
+#[must_use]
+pub fn features(features: &Features) -> String {
+    if features.is_empty() {
+        return "none".to_owned();
+    }
+    let shown = features.iter().map(|(name, value)| match value {
+        FeatureValue::Limit(limit) => format!("{name} {limit}"),
+        FeatureValue::On => name.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns features as JSON: `{"channels": 16, "logging": true}`.
+#[must_use]
+pub fn features_json(features: &Features) -> Value {
+    let values = features.iter().map(|(name, value)| {
+        let value = match value {
+            FeatureValue::Limit(limit) => json!(limit),
+            FeatureValue::On => json!(true),
+        };
+        (name.clone(), value)
+    });
+    Value::Object(values.collect())
+}
+
+fn instant(seconds: u64) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+}

@@ -1,0 +1,176 @@
+//! Why the repository refuses or fails: the message says what, [`RepositoryError::hint`] what to do.
+//!
+//! SQLite's result codes become variants here, once. Not here: printing and exit codes (`crate::error`).
+
+use std::path::PathBuf;
+
+use chancery_carriers::files::FileError;
+use chancery_carriers::text::ShownPath;
+use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
+/// Why the repository refuses or fails.
+#[allow(missing_docs)] // the messages document the variants
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepositoryError {
+    #[error("an authority exists in {}", ShownPath(home))]
+    AlreadyInitialized { home: PathBuf },
+    #[error("document {log_index} is signed")]
+    AlreadySigned { log_index: u64 },
+    #[error("another process keeps the authority database locked")]
+    Busy,
+    #[error("the authority database is corrupted")]
+    Corrupted { detail: String },
+    #[error("customer {customer} exists")]
+    CustomerExists { customer: String },
+    #[error("disk is full")]
+    DiskFull,
+    #[error("entitlement {entitlement} has 0 of {quantity} activations left")]
+    EntitlementExhausted { entitlement: EntitlementId, used: u64, quantity: u64 },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("authority.db is not the database of an authority")]
+    ForeignDatabase,
+    #[error("the authority database holds tables, views or triggers that this program did not make")]
+    ForeignSchema,
+    #[error("cannot use {}", ShownPath(path))]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("key {thumbprint} is known")]
+    KeyExists { thumbprint: Thumbprint },
+    #[error("the authority database is of version {found}; this program knows {known}")]
+    NewerVersion { found: i64, known: i64 },
+    #[error("no authority in {}", ShownPath(home))]
+    NotInitialized { home: PathBuf },
+    #[error("the authority database cannot be written")]
+    ReadOnly,
+    #[error("the request is answered by license {license}")]
+    RequestKnown { license: LicenseId },
+    #[error("another license of the same device was issued at the same moment")]
+    RevisionTaken,
+    #[error("the authority database does not answer")]
+    Sqlite(#[source] rusqlite::Error),
+    #[error("the authority in {} is unfinished", ShownPath(home))]
+    Unfinished { home: PathBuf },
+    #[error("customer {customer} is unknown")]
+    UnknownCustomer { customer: String },
+    #[error("log index {log_index} is unknown")]
+    UnknownDocument { log_index: u64 },
+    #[error("product {product} has no edition {edition}")]
+    UnknownEdition { product: String, edition: String },
+    #[error("entitlement {entitlement} is unknown")]
+    UnknownEntitlement { entitlement: EntitlementId },
+    #[error("key {thumbprint} is unknown")]
+    UnknownKey { thumbprint: Thumbprint },
+    #[error("license {license} is unknown")]
+    UnknownLicense { license: LicenseId },
+    #[error("product {product} is unknown")]
+    UnknownProduct { product: String },
+}
+
+impl RepositoryError {
+    /// Returns the stable kebab-case code, as `--json` prints it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyInitialized { .. } => "already-initialized",
+            Self::AlreadySigned { .. } => "already-signed",
+            Self::Busy => "database-busy",
+            Self::Corrupted { .. } => "database-corrupted",
+            Self::CustomerExists { .. } => "customer-exists",
+            Self::DiskFull => "disk-full",
+            Self::EntitlementExhausted { .. } => "entitlement-exhausted",
+            Self::File(error) => error.code(),
+            Self::ForeignDatabase => "database-foreign",
+            Self::ForeignSchema => "database-schema-foreign",
+            Self::Io { .. } => "home-unusable",
+            Self::KeyExists { .. } => "key-exists",
+            Self::NewerVersion { .. } => "database-newer",
+            Self::NotInitialized { .. } => "not-initialized",
+            Self::ReadOnly => "database-read-only",
+            Self::RequestKnown { .. } => "request-known",
+            Self::RevisionTaken => "revision-taken",
+            Self::Sqlite(_) => "database-failed",
+            Self::Unfinished { .. } => "init-unfinished",
+            Self::UnknownCustomer { .. } => "customer-unknown",
+            Self::UnknownDocument { .. } => "document-unknown",
+            Self::UnknownEdition { .. } => "edition-unknown",
+            Self::UnknownEntitlement { .. } => "entitlement-unknown",
+            Self::UnknownKey { .. } => "key-unknown",
+            Self::UnknownLicense { .. } => "license-unknown",
+            Self::UnknownProduct { .. } => "product-unknown",
+        }
+    }
+
+    /// Returns the operator's next action.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::AlreadyInitialized { .. } => "choose another directory with `--home`",
+            Self::AlreadySigned { .. } => "write it again with `chancery license export`",
+            Self::Busy | Self::RevisionTaken => "wait until the other command ends, then run this one again",
+            Self::Corrupted { .. } => "stop issuing, keep the home as it is, and restore the last backup",
+            Self::CustomerExists { .. } => "list customers with `chancery customer list`",
+            Self::DiskFull => "free space on the file system that holds the home; nothing was signed",
+            Self::EntitlementExhausted { .. } => {
+                "grant another entitlement, or check with `chancery license list` which devices hold one"
+            }
+            Self::File(error) => error.hint(),
+            Self::ForeignDatabase => "check `--home`; this directory belongs to another program",
+            Self::ForeignSchema => "stop and call the auditor: the database was changed by other hands",
+            Self::Io { .. } => "check that the directory exists and belongs to this user",
+            Self::KeyExists { .. } => "list keys with `chancery key list`",
+            Self::NewerVersion { .. } => "use the newer release of chancery that wrote it",
+            Self::NotInitialized { .. } => {
+                "create an authority with `chancery init --home DIR`, or name its home with `--home`"
+            }
+            Self::ReadOnly => "check who owns the home and that its file system is mounted read-write",
+            Self::RequestKnown { .. } => "write that license again with `chancery license export`",
+            Self::Sqlite(_) => "run `chancery doctor`",
+            Self::Unfinished { .. } => {
+                "`chancery init` was interrupted and signed no license: remove the directory, then run it again"
+            }
+            Self::UnknownCustomer { .. } => "add it with `chancery customer add ID --name NAME`",
+            Self::UnknownDocument { .. } | Self::UnknownLicense { .. } => {
+                "list licenses with `chancery license list`"
+            }
+            Self::UnknownEdition { .. } | Self::UnknownProduct { .. } => {
+                "add it to the catalog with `chancery catalog apply FILE.toml`"
+            }
+            Self::UnknownEntitlement { .. } => "list entitlements with `chancery entitlement list`",
+            Self::UnknownKey { .. } => "list keys with `chancery key list`",
+        }
+    }
+
+    /// A stored value of a form that the program never writes.
+    pub(super) fn malformed(what: &'static str) -> Self {
+        Self::Corrupted { detail: format!("malformed value in {what}") }
+    }
+}
+
+impl From<rusqlite::Error> for RepositoryError {
+    fn from(error: rusqlite::Error) -> Self {
+        let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+            return match error {
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..) => {
+                    Self::Corrupted { detail: error.to_string() }
+                }
+                other => Self::Sqlite(other),
+            };
+        };
+        match failure.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                Self::Corrupted { detail: message.clone().unwrap_or_else(|| failure.to_string()) }
+            }
+            ErrorCode::DiskFull => Self::DiskFull,
+            ErrorCode::ReadOnly => Self::ReadOnly,
+            // The shared-memory index of the write-ahead log finds no space.
+            ErrorCode::SystemIoFailure if failure.extended_code == SQLITE_IOERR_SHMSIZE => Self::DiskFull,
+            _ => Self::Sqlite(error),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Creating and opening the database file, with settings that keep it durable and distrust its content.
+//!
+//! Only [`Repository::create`] makes a file. A missing database is never replaced by an empty one: what
+//! was issued would be forgotten. Not here: the schema (`schema`), the tables (one file a group).
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use chancery_carriers::files::private_folder;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::ballast::Ballast;
+use super::error::RepositoryError;
+use super::{Repository, schema};
+use crate::home::Home;
+
+/// How long a command waits for another that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Repository {
+    /// Creates the home where it is missing, and in it an empty database and the reserve.
+    ///
+    /// Both are readable by their owner alone. What `init` has to add before the home counts as an
+    /// authority, it adds next.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::AlreadyInitialized`] when the home holds a database file of any kind, or
+    /// [`RepositoryError::Unfinished`] when that is what an interrupted `init` left;
+    /// [`RepositoryError::File`] when the home is open to others.
+    pub fn create(home: &Home) -> Result<Self, RepositoryError> {
+        let unusable = |source| RepositoryError::Io { path: home.path().into(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(home.path()).map_err(unusable)?;
+        private_folder(home.path())?;
+        let path = home.database();
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(match Self::open_read_only(home) {
+                    Err(unfinished @ RepositoryError::Unfinished { .. }) => unfinished,
+                    _ => RepositoryError::AlreadyInitialized { home: home.path().into() },
+                });
+            }
+            Err(source) => return Err(RepositoryError::Io { path, source }),
+        }
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        schema::create(&mut connection)?;
+        Ok(Self::opened(home, connection))
+    }
+
+    /// Opens the database to read and write, and brings an older version up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::NotInitialized`], [`RepositoryError::Unfinished`],
+    /// [`RepositoryError::NewerVersion`], [`RepositoryError::Corrupted`],
+    /// [`RepositoryError::ForeignDatabase`], [`RepositoryError::ForeignSchema`].
+    pub fn open(home: &Home) -> Result<Self, RepositoryError> {
+        require_database(home)?;
+        let mut connection = connect(&home.database(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let version = require_version(home, &connection)?;
+        if schema::is_old(version) {
+            schema::upgrade(&mut connection)?;
+            require_version(home, &connection)?;
+        }
+        let repository = Self::opened(home, connection);
+        repository.authority()?;
+        Ok(repository)
+    }
+
+    /// Opens the database to look at it, without changing a byte of the home.
+    ///
+    /// An older version stays as it is. What another process changes meanwhile may be missed or seen in
+    /// part: see [`Repository::is_stale`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Repository::open`].
+    pub fn open_read_only(home: &Home) -> Result<Self, RepositoryError> {
+        require_database(home)?;
+        // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
+        // they are missing nobody writes, so the database alone is whole and counts as immutable. Where
+        // they exist, their shared memory is opened for reading, and built anew in private after a crash.
+        let seen = Seen::now(home);
+        let how = if seen == Seen::Log { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
+        let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = connect(Path::new(&uri), flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        require_version(home, &connection)?;
+        let repository = Self { seen, ..Self::opened(home, connection) };
+        repository.authority()?;
+        Ok(repository)
+    }
+
+    /// Returns whether a writer came while this repository, opened to look at it, was in use.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        Seen::now(&self.home) != self.seen
+    }
+
+    fn opened(home: &Home, connection: Connection) -> Self {
+        Self { connection, home: home.clone(), ballast: Ballast::new(home), seen: Seen::now(home) }
+    }
+}
+
+/// What tells that another process wrote to a database that was opened as immutable.
+#[derive(Debug, PartialEq)]
+pub(super) enum Seen {
+    /// Readers and writers see each other through the write-ahead log.
+    Log,
+    /// The database alone, last written at this time.
+    Alone(Option<SystemTime>),
+}
+
+impl Seen {
+    fn now(home: &Home) -> Self {
+        if has_log(home) {
+            return Self::Log;
+        }
+        Self::Alone(home.database().metadata().and_then(|found| found.modified()).ok())
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, RepositoryError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Without it, REPLACE deletes a row without asking the triggers that forbid it.
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    Ok(connection)
+}
+
+fn require_database(home: &Home) -> Result<(), RepositoryError> {
+    match home.database().metadata() {
+        Ok(found) if found.is_file() && found.len() == 0 => {
+            Err(RepositoryError::Unfinished { home: home.path().into() })
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(RepositoryError::NotInitialized { home: home.path().into() })
+        }
+        Err(source) => Err(RepositoryError::Io { path: home.database(), source }),
+    }
+}
+
+fn require_version(home: &Home, connection: &Connection) -> Result<i64, RepositoryError> {
+    match schema::check(connection)? {
+        schema::State::Unfinished => Err(RepositoryError::Unfinished { home: home.path().into() }),
+        schema::State::Version(version) => Ok(version),
+    }
+}
+
+fn has_log(home: &Home) -> bool {
+    home.write_ahead_log().symlink_metadata().is_ok()
+}
+
+fn absolute(path: &Path) -> Result<std::path::PathBuf, RepositoryError> {
+    std::path::absolute(path).map_err(|source| RepositoryError::Io { path: path.into(), source })
+}
+
+/// Writes a path so that SQLite's URI parser reads the same bytes.
+fn percent_encoded(path: &Path) -> String {
+    let mut text = String::new();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), RepositoryError> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| RepositoryError::Io { path: path.into(), source })
+}

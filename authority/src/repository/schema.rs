@@ -1,0 +1,114 @@
+//! The schema: its migrations, and the proof that a database holds it and nothing else.
+//!
+//! A database restored from elsewhere may carry triggers and views that act while the program works.
+//! So every object of the file must equal, word for word, what the migrations make. Not here: settings of
+//! the connection (`open`), damage inside the tables (`Repository::damage`).
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+use sha2::{Digest, Sha256};
+
+use super::error::RepositoryError;
+
+/// Marks the file as the database of an authority: `CHNC`.
+const APPLICATION_ID: i32 = 0x4348_4e43;
+
+const STEPS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_initial.sql"))];
+
+/// What [`fingerprint`] yields after each step: one entry a migration.
+const FINGERPRINTS: &[&str] = &["03f2fc32b3f60fe733d8940b34b4711dde6241f11f36ca572237fc2c7d3d8996"];
+
+/// The version that this program writes.
+#[allow(clippy::cast_possible_wrap)]
+const NEWEST: i64 = STEPS.len() as i64;
+
+/// What the header of a database file says.
+pub(super) enum State {
+    /// Made by `create`, which did not end.
+    Unfinished,
+    /// The schema of a version that this program knows, whole.
+    Version(i64),
+}
+
+/// Makes the schema in an empty database.
+pub(super) fn create(connection: &mut Connection) -> Result<(), RepositoryError> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    upgrade(connection)
+}
+
+/// Brings a checked database to the newest version.
+pub(super) fn upgrade(connection: &mut Connection) -> Result<(), RepositoryError> {
+    Migrations::from_slice(STEPS).to_latest(connection).map_err(|error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+        other => RepositoryError::Corrupted { detail: other.to_string() },
+    })
+}
+
+/// Returns whether a version needs [`upgrade`].
+pub(super) fn is_old(version: i64) -> bool {
+    version < NEWEST
+}
+
+/// Checks whose database this is, of which version, and that its schema is ours.
+pub(super) fn check(connection: &Connection) -> Result<State, RepositoryError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == 0 && version == 0 && object_count(connection)? == 0 {
+        return Ok(State::Unfinished);
+    }
+    if application != i64::from(APPLICATION_ID) {
+        return Err(RepositoryError::ForeignDatabase);
+    }
+    if version == 0 {
+        return Ok(State::Unfinished);
+    }
+    if version > NEWEST {
+        return Err(RepositoryError::NewerVersion { found: version, known: NEWEST });
+    }
+    let expected = usize::try_from(version - 1).ok().and_then(|index| FINGERPRINTS.get(index));
+    if expected.copied() != Some(fingerprint(connection)?.as_str()) {
+        return Err(RepositoryError::ForeignSchema);
+    }
+    Ok(State::Version(version))
+}
+
+fn object_count(connection: &Connection) -> Result<i64, RepositoryError> {
+    Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+}
+
+/// Hashes every table, index, view and trigger: SHA-256 in hexadecimal of kind, name, table and SQL.
+///
+/// Runs of white space count as one space, so that a checkout with other line ends gives the same hash.
+fn fingerprint(connection: &Connection) -> Result<String, RepositoryError> {
+    let mut statement = connection
+        .prepare("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name")?;
+    let mut rows = statement.query([])?;
+    let mut hash = Sha256::new();
+    while let Some(row) = rows.next()? {
+        for column in 0..4 {
+            for word in row.get_ref(column)?.as_str().map_err(|_| RepositoryError::ForeignSchema)?.split_ascii_whitespace()
+            {
+                hash.update(word);
+                hash.update(b" ");
+            }
+            hash.update(b"\0");
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_the_fingerprint_that_its_migrations_make() {
+        assert_eq!(STEPS.len(), FINGERPRINTS.len());
+        for (index, expected) in FINGERPRINTS.iter().enumerate() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            Migrations::from_slice(STEPS).to_version(&mut connection, index + 1).unwrap();
+            assert_eq!(fingerprint(&connection).unwrap(), *expected, "version {}", index + 1);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! History is only ever added to, whoever asks the database.
+
+use super::*;
+
+const TABLES: [&str; 6] =
+    ["catalog_change", "log_leaf", "operation", "operation_outcome", "signed_document", "license"];
+
+fn with_a_row_in_each() -> (Folder, Repository) {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    let entitlement = grant(&mut repository, 1, 5);
+    let intent = begin(&mut repository, &license(entitlement, 1, 1, 1)).unwrap();
+    repository.complete(intent, b"signed", NOW).unwrap();
+    for table in TABLES {
+        assert_eq!(count(&repository, &format!("SELECT count(*) FROM {table}")), 1, "{table}");
+    }
+    (folder, repository)
+}
+
+fn refusal(repository: &Repository, sql: &str) -> String {
+    repository.connection.execute(sql, []).expect_err(sql).to_string()
+}
+
+#[test]
+fn rows_of_history_cannot_be_changed_or_deleted() {
+    let (_folder, repository) = with_a_row_in_each();
+    for table in TABLES {
+        let columns = repository.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        for column in columns.column_names() {
+            let update = format!("UPDATE {table} SET {column} = {column}");
+            assert_eq!(refusal(&repository, &update), format!("{table} is append-only"), "{update}");
+        }
+        assert_eq!(refusal(&repository, &format!("DELETE FROM {table}")), format!("{table} is append-only"));
+    }
+}
+
+#[test]
+fn rows_of_history_cannot_be_replaced() {
+    let (_folder, repository) = with_a_row_in_each();
+    for table in TABLES {
+        let replace = format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}");
+        let refused = refusal(&repository, &replace);
+        let expected = [format!("{table} is append-only"), format!("{table} is numbered without gaps")];
+        assert!(expected.contains(&refused), "{replace}: {refused}");
+    }
+    // Another number, but a hash that is taken.
+    let replace = "INSERT OR REPLACE INTO log_leaf SELECT 1, leaf_hash, typ, protected, payload, 0 FROM log_leaf";
+    assert_eq!(refusal(&repository, replace), "log_leaf is append-only");
+}
+
+#[test]
+fn numbers_have_no_gaps() {
+    let (_folder, repository) = with_a_row_in_each();
+    for (table, column) in [("catalog_change", "number"), ("log_leaf", "log_index"), ("operation", "operation_id")] {
+        let mut columns: Vec<String> = Vec::new();
+        let statement = repository.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        for name in statement.column_names() {
+            columns.push(if name == column { format!("{name} + 2") } else { name.to_owned() });
+        }
+        let insert = format!("INSERT INTO {table} SELECT {} FROM {table}", columns.join(", "));
+        assert_eq!(refusal(&repository, &insert), format!("{table} is numbered without gaps"));
+    }
+}

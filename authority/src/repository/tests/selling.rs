@@ -1,0 +1,89 @@
+//! Catalog, customers and entitlements: what was sold stays as it was sold.
+
+use super::*;
+
+#[test]
+fn a_catalog_that_changes_nothing_is_not_recorded() {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    assert_eq!(repository.apply_catalog(&catalog(16), "text", NOW).unwrap(), None);
+    assert_eq!(repository.apply_catalog(&catalog(16), "other text", NOW).unwrap(), None);
+    assert_eq!(repository.apply_catalog(&catalog(32), "text", NOW).unwrap(), Some(2));
+    assert_eq!(repository.apply_catalog(&catalog(16), "text", NOW).unwrap(), Some(3));
+    assert_eq!(repository.product("pump").unwrap(), catalog(16).products["pump"]);
+    assert_eq!(count(&repository, "SELECT count(*) FROM catalog_change"), 3);
+}
+
+#[test]
+fn a_later_catalog_alters_nothing_that_was_sold() {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    let entitlement = grant(&mut repository, 1, 5);
+    let sold = repository.entitlement(entitlement).unwrap();
+    assert_eq!(sold.features, catalog(16).products["pump"].editions["standard"]);
+
+    let mut without_edition = catalog(64);
+    without_edition.products.get_mut("pump").unwrap().editions.remove("standard");
+    repository.apply_catalog(&without_edition, "text", NOW).unwrap();
+    assert_eq!(repository.entitlement(entitlement).unwrap(), sold);
+}
+
+#[test]
+fn products_that_a_file_does_not_name_stay() {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    let valve = Product { name: "Valve".to_owned(), ..Product::default() };
+    let other = Catalog { products: [("valve".to_owned(), valve)].into() };
+    assert_eq!(repository.apply_catalog(&other, "text", NOW).unwrap(), Some(2));
+    assert_eq!(repository.product("pump").unwrap(), catalog(16).products["pump"]);
+    assert_eq!(repository.product("valve").unwrap(), other.products["valve"]);
+}
+
+#[test]
+fn what_is_granted_must_exist() {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    let sound = NewEntitlement {
+        id: EntitlementId([1; 8]),
+        customer: "acme",
+        product: "pump",
+        edition: "standard",
+        quantity: 1,
+        not_before: NOW,
+        not_after: Some(NOW),
+    };
+    for (new, code) in [
+        (NewEntitlement { customer: "nobody", ..sound.clone() }, "customer-unknown"),
+        (NewEntitlement { product: "valve", ..sound.clone() }, "product-unknown"),
+        (NewEntitlement { edition: "gold", ..sound.clone() }, "edition-unknown"),
+    ] {
+        assert_eq!(repository.grant(&new, NOW).unwrap_err().code(), code);
+    }
+    assert_eq!(repository.entitlements().unwrap(), []);
+    repository.grant(&sound, NOW).unwrap();
+    repository.grant(&NewEntitlement { id: EntitlementId([2; 8]), edition: "empty", ..sound }, NOW + 1).unwrap();
+    let granted = repository.entitlements().unwrap();
+    assert_eq!((granted.len(), granted[0].not_after, granted[0].revision), (2, Some(NOW), 1));
+    assert_eq!(granted[1].features, catalog::Features::new());
+    let unknown = repository.entitlement(EntitlementId([9; 8])).unwrap_err();
+    assert_eq!(unknown.code(), "entitlement-unknown");
+}
+
+#[test]
+fn an_id_names_one_customer_and_a_reference_one_key() {
+    let folder = Folder::new();
+    let mut repository = authority(&folder.home());
+    let customer = Customer { id: "acme".to_owned(), name: "Other".to_owned(), added_at: NOW };
+    assert_eq!(repository.add_customer(&customer).unwrap_err().code(), "customer-exists");
+    assert_eq!(repository.customers().unwrap()[0].name, "Acme");
+
+    let key = NewKey {
+        public_key: PublicKey::Ed25519([8; 32]),
+        role: KeyRole::Root,
+        reference: "file:issuer.pem",
+        protection: Protection::Hardware,
+    };
+    assert_eq!(repository.add_key(&key, NOW).unwrap_err().code(), "key-exists");
+    repository.add_key(&NewKey { reference: "pkcs11:token=a;object=b", ..key }, NOW).unwrap();
+    assert_eq!(repository.keys().unwrap().len(), 2);
+}

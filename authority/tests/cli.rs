@@ -1,0 +1,100 @@
+//! The command line as people meet it: one TOML case an outcome, with exact output and exit code.
+//!
+//! Each folder of `cmd/` runs against a home of its own, made here. Commands of `authority/` change
+//! nothing, those of `change/` do. Not here: journeys over several commands (package `chancery-tests`).
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_debug_implementations)]
+
+use std::path::Path;
+
+use chancery_authority::home::Home;
+
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/homes.rs"]
+mod homes;
+
+use homes::Folder;
+
+/// Every case, so that a folder that is not run, or a pattern that matches nothing, fails.
+const CASES: usize = 0;
+
+fn run(group: &str, home: &Home) {
+    let cases = trycmd::TestCases::new();
+    cases.default_bin_path(env!("CARGO_BIN_EXE_chancery"));
+    cases.env("CHANCERY_HOME", home.path().to_str().unwrap()).env("TZ", "UTC").env("NO_COLOR", "1");
+    cases.insert_var("[HOME]", home.path().to_str().unwrap().to_owned()).unwrap();
+    cases.case(format!("tests/{group}/*.toml"));
+    cases.run();
+}
+
+#[test]
+fn commands_without_an_authority() {
+    let folder = Folder::new();
+    run("cmd/bare", &folder.home());
+    assert!(!folder.home().path().exists());
+}
+
+#[test]
+fn commands_that_change_nothing() {
+    let folder = Folder::new();
+    homes::authority(&folder.home());
+    let before = homes::content(folder.home().path());
+    run("cmd/authority", &folder.home());
+    assert_eq!(homes::content(folder.home().path()), before);
+}
+
+#[test]
+fn commands_that_change_something() {
+    let folder = Folder::new();
+    homes::authority(&folder.home());
+    run("cmd/change", &folder.home());
+}
+
+#[test]
+fn commands_on_a_database_of_a_newer_version() {
+    let folder = Folder::new();
+    homes::authority(&folder.home());
+    homes::tamper(&folder.home(), "PRAGMA user_version = 99");
+    run("cmd/newer", &folder.home());
+}
+
+#[test]
+fn commands_on_a_corrupted_database() {
+    let folder = Folder::new();
+    homes::authority(&folder.home());
+    std::fs::write(folder.home().database(), "this is no database\n".repeat(512)).unwrap();
+    run("cmd/corrupted", &folder.home());
+}
+
+#[test]
+fn commands_on_a_database_with_a_planted_trigger() {
+    let folder = Folder::new();
+    homes::authority(&folder.home());
+    homes::tamper(
+        &folder.home(),
+        "CREATE TRIGGER planted AFTER INSERT ON license BEGIN DELETE FROM customer; END",
+    );
+    run("cmd/planted", &folder.home());
+}
+
+#[test]
+fn every_case_is_run() {
+    let files = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.collect::<Vec<_>>()
+    };
+    let groups = files(Path::new("tests/cmd"));
+    let run = ["authority", "bare", "change", "corrupted", "newer", "planted"];
+    for group in &groups {
+        assert!(run.iter().any(|name| group.ends_with(name)), "{} is not run", group.display());
+    }
+    let is_case = |path: &&std::path::PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    let count: usize = groups.iter().map(|group| files(group).iter().filter(is_case).count()).sum();
+    assert_eq!(count, CASES);
+}
+
+#[test]
+#[should_panic(expected = "1 of 1 tests failed")]
+fn a_wrong_expectation_fails() {
+    run("cmd-wrong", &Folder::new().home());
+}

@@ -1,0 +1,134 @@
+//! Homes for the cases: an authority with a catalog, a customer, entitlements and an interrupted license.
+//!
+//! Made through the repository, because `init` draws random keys and identifiers.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chancery_authority::home::Home;
+use chancery_authority::repository::{
+    Authority, Customer, KeyRole, NewEntitlement, NewKey, NewLeaf, NewLicense, NewOperation, Repository,
+};
+use chancery_authority::workflow::catalog;
+use chancery_formats::document::Kind;
+use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId, Thumbprint};
+use chancery_formats::key::{Protection, PublicKey};
+use sha2::{Digest, Sha256};
+
+/// 2026-11-01 12:00:00 UTC.
+pub const NOW: u64 = 1_793_534_400;
+
+/// An entitlement with two activations, one of them used.
+pub const ENTITLEMENT: EntitlementId = EntitlementId([1; 8]);
+
+const ISSUER: PublicKey = PublicKey::Ed25519([7; 32]);
+const ROOT: PublicKey = PublicKey::Ed25519([8; 32]);
+
+/// A directory of its own for a test, removed with it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("chancery-cli-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn home(&self) -> Home {
+        Home::new(self.0.join("home"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes an authority and closes it.
+pub fn authority(home: &Home) {
+    drop(open_authority(home));
+}
+
+/// Makes an authority with software keys and everything but signed licenses.
+pub fn open_authority(home: &Home) -> Repository {
+    let mut repository = Repository::create(home).unwrap();
+    add_keys(&mut repository);
+    let text = include_str!("../cmd/change/catalog-apply.in/pump.toml");
+    repository.apply_catalog(&catalog::read(text).unwrap(), text, NOW).unwrap();
+    let customer = Customer { id: "acme".to_owned(), name: "Müller & Søn".to_owned(), added_at: NOW };
+    repository.add_customer(&customer).unwrap();
+    repository.grant(&entitlement(ENTITLEMENT, 2), NOW).unwrap();
+    repository.ballast().ensure().unwrap();
+    let authority =
+        Authority { id: AuthorityId([1; 32]), name: "vendor".to_owned(), root_version: 1, created_at: NOW };
+    repository.set_authority(&authority).unwrap();
+    repository
+}
+
+/// A grant of the standard edition of `pump` to `acme` until the end of June 2027.
+pub fn entitlement(id: EntitlementId, quantity: u32) -> NewEntitlement<'static> {
+    NewEntitlement {
+        id,
+        customer: "acme",
+        product: "pump",
+        edition: "standard",
+        quantity,
+        not_before: NOW,
+        not_after: Some(1_814_399_999),
+    }
+}
+
+fn add_keys(repository: &mut Repository) {
+    let keys = repository.home().keys();
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for (public_key, role, name) in [(ROOT, KeyRole::Root, "root"), (ISSUER, KeyRole::Issuer, "issuer")] {
+        let path = keys.join(name);
+        std::fs::write(&path, "an encrypted key").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let reference = format!("file:{}", path.to_str().unwrap());
+        let key = NewKey { public_key, role, reference: &reference, protection: Protection::Software };
+        repository.add_key(&key, NOW).unwrap();
+    }
+}
+
+/// Begins a license and ends there, as a process that is killed does.
+pub fn interrupt(repository: &mut Repository) {
+    let leaf =
+        NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0], leaf_hash: [4; 32] };
+    let operation = NewOperation { key: ISSUER.thumbprint(), message_hash: [5; 32] };
+    let license = NewLicense {
+        id: LicenseId([6; 16]),
+        entitlement: ENTITLEMENT,
+        device: Thumbprint([7; 32]),
+        revision: 1,
+        request_hash: [8; 32],
+    };
+    repository.begin(&leaf, &operation, Some(&license), NOW).unwrap();
+}
+
+/// Runs SQL as another program would, without the repository's settings.
+pub fn tamper(home: &Home, sql: &str) {
+    rusqlite::Connection::open(home.database()).unwrap().execute_batch(sql).unwrap();
+}
+
+/// Every file below a folder, with its mode and bytes in hexadecimal digits of their SHA-256.
+pub fn content(folder: &Path) -> Vec<(PathBuf, u32, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(content(&path));
+        } else {
+            let hash = Sha256::digest(std::fs::read(&path).unwrap());
+            let mode = path.metadata().unwrap().permissions().mode();
+            found.push((path, mode, hash.iter().map(|byte| format!("{byte:02x}")).collect()));
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,108 @@
+//! The strict scan: every rule that makes an encoding the only one of its value, in one walk.
+//!
+//! Allocates nothing and recurses at most [`MAX_DEPTH`] deep. An array or map that announces more
+//! items than bytes follow ends at the end of the input, so the work is bounded by the input's size.
+
+use super::{
+    ARRAY, BYTES, DecodeError, FALSE, Fault, MAP, MAX_DEPTH, NEGATIVE, NULL, Reader, SIMPLE, TAG, TEXT, TRUE,
+    UINT,
+};
+
+/// Checks that `bytes` is exactly one deterministic CBOR item and returns a reader over it.
+///
+/// `what` names the byte string in errors.
+///
+/// # Errors
+///
+/// The first fault met, with its offset.
+pub fn scan<'a>(bytes: &'a [u8], what: &'static str) -> Result<Reader<'a>, DecodeError> {
+    let mut scanner = Scanner { bytes, at: 0, what };
+    scanner.item(0)?;
+    if scanner.at != bytes.len() {
+        return Err(scanner.fault(Fault::TrailingBytes, scanner.at));
+    }
+    Ok(Reader::over(bytes))
+}
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    what: &'static str,
+}
+
+impl<'a> Scanner<'a> {
+    fn fault(&self, fault: Fault, offset: usize) -> DecodeError {
+        DecodeError { fault, field: self.what, offset }
+    }
+
+    fn take(&mut self, count: u64) -> Result<&'a [u8], DecodeError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count));
+        let taken = taken.ok_or(self.fault(Fault::Truncated, self.at))?;
+        self.at += taken.len();
+        Ok(taken)
+    }
+
+    fn head(&mut self) -> Result<(u8, u64), DecodeError> {
+        let start = self.at;
+        let first = self.take(1)?[0];
+        let (major, info) = (first >> 5, first & 0x1f);
+        if major == SIMPLE {
+            return match u64::from(info) {
+                value @ (FALSE | TRUE | NULL) => Ok((major, value)),
+                _ => Err(self.fault(Fault::ForbiddenSimple, start)),
+            };
+        }
+        let value = match info {
+            0..=23 => return Ok((major, u64::from(info))),
+            24..=27 => {
+                self.take(1 << (info - 24))?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+            }
+            31 => return Err(self.fault(Fault::IndefiniteLength, start)),
+            _ => return Err(self.fault(Fault::ForbiddenSimple, start)),
+        };
+        let least = [24, 1 << 8, 1 << 16, 1 << 32][usize::from(info - 24)];
+        if value < least {
+            return Err(self.fault(Fault::NonMinimalHead, start));
+        }
+        Ok((major, value))
+    }
+
+    fn item(&mut self, depth: usize) -> Result<(), DecodeError> {
+        let start = self.at;
+        let (major, value) = self.head()?;
+        match major {
+            UINT | NEGATIVE | SIMPLE => {}
+            BYTES => drop(self.take(value)?),
+            TEXT => {
+                let text = self.take(value)?;
+                core::str::from_utf8(text).map_err(|_| self.fault(Fault::InvalidUtf8, start))?;
+            }
+            _ if depth == MAX_DEPTH => return Err(self.fault(Fault::TooDeep, start)),
+            ARRAY => {
+                for _ in 0..value {
+                    self.item(depth + 1)?;
+                }
+            }
+            MAP => self.pairs(value, depth + 1)?,
+            TAG.. => return Err(self.fault(Fault::ForbiddenTag, start)),
+        }
+        Ok(())
+    }
+
+    fn pairs(&mut self, count: u64, depth: usize) -> Result<(), DecodeError> {
+        let mut previous: &[u8] = &[]; // sorts below every encoded key
+        for _ in 0..count {
+            let start = self.at;
+            self.item(depth)?;
+            let key = self.bytes.get(start..self.at).unwrap_or_default();
+            match key.cmp(previous) {
+                core::cmp::Ordering::Less => return Err(self.fault(Fault::UnsortedKeys, start)),
+                core::cmp::Ordering::Equal => return Err(self.fault(Fault::DuplicateKey, start)),
+                core::cmp::Ordering::Greater => previous = key,
+            }
+            self.item(depth)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! The behaviours, one function each, in the order of the suite: later ones use the keys of earlier ones.
+
+use std::thread;
+
+use chancery_formats::id::Thumbprint;
+use chancery_formats::key::Algorithm;
+
+use super::{Fixture, Unavailable};
+use crate::backend::{generate, list, open, open_or_generate};
+use crate::error::HsmError;
+use crate::key::{Key, MAX_MESSAGE_BYTES};
+use crate::reference::KeyRef;
+use crate::secret::PinSource;
+use crate::signature;
+
+/// Why a behaviour did not come out.
+pub(super) enum Stop {
+    Failed(String),
+    Unavailable(Unavailable),
+}
+
+pub(super) type Checked = Result<(), Stop>;
+
+impl From<HsmError> for Stop {
+    fn from(error: HsmError) -> Self {
+        let mut text = format!("{}: {error}", error.code());
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text.push_str(&format!("; {cause}"));
+            source = cause.source();
+        }
+        Self::Failed(text)
+    }
+}
+
+impl From<Unavailable> for Stop {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+fn ensure(holds: bool, otherwise: &str) -> Checked {
+    if holds { Ok(()) } else { Err(Stop::Failed(otherwise.to_owned())) }
+}
+
+fn refused<T>(result: Result<T, HsmError>, codes: &[&str]) -> Checked {
+    match result {
+        Err(error) if codes.contains(&error.code()) => {
+            ensure(!error.hint().is_empty(), "the error has no hint")
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Err(Stop::Failed(format!("not refused with {codes:?}"))),
+    }
+}
+
+/// Key number 1 has the first algorithm of the fixture, number 2 the second, if any.
+fn key_of(fixture: &dyn Fixture, algorithm: Algorithm) -> Option<KeyRef> {
+    let index = fixture.algorithms().iter().position(|other| *other == algorithm)?;
+    Some(fixture.key(u8::try_from(index).ok()? + 1))
+}
+
+const SPARE: u8 = 100;
+const MISSING: u8 = 101;
+
+fn signs(key: &Key, message: &[u8]) -> Checked {
+    let signature = key.sign(message)?;
+    ensure(signature.len() == key.algorithm().signature_len(), "a signature of another length")?;
+    ensure(signature::verifies(&key.public_key(), message, &signature), "a signature that does not verify")
+}
+
+pub(super) fn generates(fixture: &mut dyn Fixture) -> Checked {
+    for algorithm in fixture.algorithms() {
+        let Some(reference) = key_of(fixture, algorithm) else { continue };
+        let opened = open_or_generate(&reference, algorithm, &mut fixture.pins())?;
+        ensure(opened.generated, "the key exists before it is made")?;
+        ensure(opened.key.algorithm() == algorithm, "a key of another algorithm")?;
+        signs(&opened.key, b"first")?;
+        refused(generate(&reference, algorithm, &mut fixture.pins()), &["key-exists"])?;
+        let again = open(&reference, &mut fixture.pins())?;
+        ensure(again.public_key() == opened.key.public_key(), "the key was replaced")?;
+    }
+    Ok(())
+}
+
+pub(super) fn finds(fixture: &mut dyn Fixture) -> Checked {
+    for algorithm in fixture.algorithms() {
+        let Some(reference) = key_of(fixture, algorithm) else { continue };
+        let found = open_or_generate(&reference, algorithm, &mut fixture.pins())?;
+        ensure(!found.generated, "a key that exists is made again")?;
+        let text = found.key.reference().to_string();
+        let read: KeyRef = text.parse().map_err(HsmError::from)?;
+        ensure(open(&read, &mut fixture.pins())?.public_key() == found.key.public_key(), "another key")?;
+        let listed = list(&reference.token(), &mut fixture.pins())?;
+        let Some(info) = listed.iter().find(|info| info.public_key == found.key.public_key()) else {
+            return Err(Stop::Failed("the key is not listed".into()));
+        };
+        signs(&open(&info.reference, &mut fixture.pins())?, b"listed")?;
+    }
+    Ok(())
+}
+
+pub(super) fn public_key(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let key = open(&reference, &mut fixture.pins())?;
+    let pinned = reference.clone().with_public_key(key.public_key().thumbprint());
+    ensure(open(&pinned, &mut fixture.pins())?.info() == key.info(), "another key")?;
+    let other = Thumbprint([0x55; 32]);
+    refused(open(&reference.with_public_key(other), &mut fixture.pins()), &["public-key-mismatch"])?;
+    let absent = fixture.key(MISSING).with_public_key(other);
+    let made = open_or_generate(&absent, key.algorithm(), &mut fixture.pins());
+    refused(made, &["key-missing"])
+}
+
+fn signs_with(fixture: &dyn Fixture, algorithm: Algorithm) -> Checked {
+    let Some(reference) = key_of(fixture, algorithm) else {
+        return Err(Unavailable("the device does not have it").into());
+    };
+    let key = open(&reference, &mut fixture.pins())?;
+    for length in [1, 31, 32, 33, 255, 256, 410, MAX_MESSAGE_BYTES] {
+        signs(&key, &vec![0x5a; length])?;
+    }
+    Ok(())
+}
+
+pub(super) fn signs_ed25519(fixture: &mut dyn Fixture) -> Checked {
+    signs_with(fixture, Algorithm::Ed25519)
+}
+
+pub(super) fn signs_p256(fixture: &mut dyn Fixture) -> Checked {
+    signs_with(fixture, Algorithm::Esp256)
+}
+
+pub(super) fn wrong_pin(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let mut pins = fixture.wrong_pins();
+    refused(open(&reference, &mut pins), &["wrong-pin"])?;
+    // A source that had kept the PIN would try it again, and lock the token in the end.
+    refused(open(&reference, &mut pins), &["pin-missing"])?;
+    signs(&open(&reference, &mut fixture.pins())?, b"after a wrong PIN")
+}
+
+pub(super) fn no_pin(fixture: &mut dyn Fixture) -> Checked {
+    refused(open(&fixture.key(1), &mut PinSource::none()), &["pin-missing"])
+}
+
+pub(super) fn missing_token(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key_on_missing_token()?;
+    refused(open(&reference, &mut fixture.pins()), &["token-absent"])?;
+    refused(open_or_generate(&reference, Algorithm::Ed25519, &mut fixture.pins()), &["token-absent"])
+}
+
+pub(super) fn missing_key(fixture: &mut dyn Fixture) -> Checked {
+    refused(open(&fixture.key(MISSING), &mut fixture.pins()), &["key-missing"])
+}
+
+pub(super) fn ambiguous_key(fixture: &mut dyn Fixture) -> Checked {
+    let Some(algorithm) = fixture.algorithms().first().copied() else { return Ok(()) };
+    let reference = fixture.key(SPARE);
+    let key = generate(&reference, algorithm, &mut fixture.pins())?;
+    fixture.duplicate(&reference)?;
+    refused(open(&reference, &mut fixture.pins()), &["key-ambiguous"])?;
+    refused(open_or_generate(&reference, algorithm, &mut fixture.pins()), &["key-ambiguous"])?;
+    // Its full reference, with the id, still names one.
+    signs(&open(&key.info().reference, &mut fixture.pins())?, b"named by its id")
+}
+
+pub(super) fn long_message(fixture: &mut dyn Fixture) -> Checked {
+    for algorithm in fixture.algorithms() {
+        let Some(reference) = key_of(fixture, algorithm) else { continue };
+        let key = open(&reference, &mut fixture.pins())?;
+        for length in [MAX_MESSAGE_BYTES + 1, 2_043, 65_536] {
+            refused(key.sign(&vec![0; length]), &["message-too-long"])?;
+        }
+        signs(&key, b"after a long message")?;
+    }
+    Ok(())
+}
+
+pub(super) fn concurrent_use(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let shared = open(&reference, &mut fixture.pins())?;
+    let own: Vec<PinSource> = (0..2).map(|_| fixture.pins()).collect();
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for number in 0..4_u8 {
+            let shared = &shared;
+            threads.push(scope.spawn(move || (0..8).try_for_each(|count| signs(shared, &[number, count]))));
+        }
+        for mut pins in own {
+            let reference = &reference;
+            threads.push(scope.spawn(move || {
+                (0..4).try_for_each(|count| signs(&open(reference, &mut pins)?, &[0xff, count]))
+            }));
+        }
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(Stop::Failed("a thread panicked".into())))
+        })
+    })
+}
+
+/// What a device may answer while its token is away.
+const AWAY: [&str; 3] = ["session-lost", "token-absent", "device-failure"];
+
+pub(super) fn session_lost(fixture: &mut dyn Fixture) -> Checked {
+    let key = open(&fixture.key(1), &mut fixture.pins())?;
+    signs(&key, b"before")?;
+    fixture.remove_token()?;
+    let while_away = refused(key.sign(b"away"), &AWAY).and_then(|()| refused(key.sign(b"still away"), &AWAY));
+    let returned = fixture.return_token();
+    while_away?;
+    // That the keys come back too is the next behaviour's business.
+    match returned {
+        Ok(()) | Err(Unavailable(_)) => Ok(()),
+    }
+}
+
+pub(super) fn session_recovered(fixture: &mut dyn Fixture) -> Checked {
+    let keys = [open(&fixture.key(1), &mut fixture.pins())?, open(&fixture.key(1), &mut fixture.pins())?];
+    keys.iter().try_for_each(|key| signs(key, b"before"))?;
+    fixture.remove_token()?;
+    let while_away = refused(keys[0].sign(b"away"), &AWAY);
+    fixture.return_token()?;
+    while_away?;
+    // The second was not used while the token was away; both heal, whoever comes first.
+    keys.iter().try_for_each(|key| signs(key, b"back"))?;
+    keys.iter().try_for_each(|key| signs(key, b"again"))?;
+    signs(&open(&fixture.key(1), &mut fixture.pins())?, b"opened anew")
+}

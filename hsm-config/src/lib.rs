@@ -1,0 +1,34 @@
+//! Keys that sign: one trait, three backends, and the rules that hold for all of them.
+//!
+//! A [`KeyRef`] says where a key lives, [`open`] and [`generate`] give a [`Key`], and a [`Key`] signs.
+//! The public key always comes from the device; every signature is verified with it before it leaves
+//! this crate; PINs come from a [`PinSource`] and are never shown. Not here: what is signed, which key
+//! may sign what, and configuration of devices (see `profiles/`).
+//!
+//! # Examples
+//!
+//! ```
+//! use chancery_formats::key::Algorithm;
+//! use chancery_hsm_config::{Key, SoftwareKey};
+//!
+//! let key = Key::from_software(SoftwareKey::ephemeral(Algorithm::Ed25519)?)?;
+//! assert_eq!(key.sign(b"statement")?.len(), 64);
+//! # Ok::<(), chancery_hsm_config::HsmError>(())
+//! ```
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod error;
+pub mod key;
+#[cfg(any(feature = "pkcs11", feature = "yubihsm", test))]
+mod point;
+pub mod reference;
+pub mod secret;
+mod signature;
+
+pub use backend::software::SoftwareKey;
+pub use backend::{KeyBackend, KeyInfo, Opened, generate, list, open, open_or_generate};
+pub use error::HsmError;
+pub use key::{Key, MAX_MESSAGE_BYTES};
+pub use reference::{KeyRef, ReferenceError, TokenRef};
+pub use secret::{Pin, PinSource, protect_process_memory};

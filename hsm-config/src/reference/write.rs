@@ -1,0 +1,89 @@
+//! Writing references: the form that reads back as the same reference.
+
+use std::fmt::{self, Formatter, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Connector, KeyRef, Location, Pkcs11Object, Pkcs11Token, YubiHsmToken};
+
+pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
+    let first = match &key.location {
+        Location::File(path) => {
+            f.write_str("file:")?;
+            file_path(f, path.as_os_str().as_bytes())?;
+            '?'
+        }
+        Location::Pkcs11(token, object) => {
+            pkcs11(f, token, object)?;
+            '&'
+        }
+        Location::YubiHsm(token, id) => {
+            yubihsm(f, token, *id)?;
+            '&'
+        }
+    };
+    match key.public_key {
+        Some(thumbprint) => write!(f, "{first}public-key={thumbprint}"),
+        None => Ok(()),
+    }
+}
+
+fn pkcs11(f: &mut Formatter<'_>, token: &Pkcs11Token, object: &Pkcs11Object) -> fmt::Result {
+    let texts = [
+        ("token", &token.token),
+        ("manufacturer", &token.manufacturer),
+        ("serial", &token.serial),
+        ("model", &token.model),
+        ("object", &object.object),
+    ];
+    f.write_str("pkcs11:")?;
+    let mut separator = "";
+    for (name, value) in texts {
+        if let Some(value) = value {
+            write!(f, "{separator}{name}=")?;
+            encode(f, value.as_bytes(), b"")?;
+            separator = ";";
+        }
+    }
+    if let Some(id) = &object.id {
+        write!(f, "{separator}id=")?;
+        id.iter().try_for_each(|byte| write!(f, "%{byte:02x}"))?;
+    }
+    f.write_str("?module-path=")?;
+    encode(f, token.module_path.as_os_str().as_bytes(), b"/")
+}
+
+fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: u16) -> fmt::Result {
+    write!(f, "yubihsm:serial={};id=0x{id:04x}", token.serial)?;
+    if token.auth_id != 1 {
+        write!(f, ";auth-id={}", token.auth_id)?;
+    }
+    match &token.connector {
+        Connector::Http { host, port } => write!(f, "?connector=http://{host}:{port}"),
+        Connector::Usb => f.write_str("?connector=usb"),
+    }
+}
+
+/// Leaves visible text as it is; the parser takes it back so.
+fn file_path(f: &mut Formatter<'_>, path: &[u8]) -> fmt::Result {
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '%' | '?' | ' ' => write!(f, "%{:02x}", u32::from(c))?,
+                _ => f.write_char(c)?,
+            }
+        }
+        chunk.invalid().iter().try_for_each(|byte| write!(f, "%{byte:02x}"))?;
+    }
+    Ok(())
+}
+
+fn encode(f: &mut Formatter<'_>, bytes: &[u8], also_plain: &[u8]) -> fmt::Result {
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also_plain.contains(&byte) {
+            f.write_char(char::from(byte))?;
+        } else {
+            write!(f, "%{byte:02x}")?;
+        }
+    }
+    Ok(())
+}

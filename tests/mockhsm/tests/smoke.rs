@@ -1,0 +1,155 @@
+//! The YubiHSM backend on the mock: the common suite, as far as the mock goes, and a license's signature.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{self, Cursor, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use chancery_formats::key::{Algorithm, Protection};
+use chancery_hsm_config::backend::conformance::{Behaviour, Fixture, Unavailable, run};
+use chancery_hsm_config::{KeyRef, PinSource, generate, open};
+use chancery_mockhsm::{Mock, PASSWORD, SERIAL};
+
+/// The mock behind a relay that can be cut: the way to a device that is away for a while.
+struct Relayed {
+    _mock: Mock,
+    port: u16,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Relayed {
+    fn new() -> Self {
+        let mock = Mock::new();
+        let target = mock.serve().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let cut = Arc::clone(&is_cut);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let cut = Arc::clone(&cut);
+                thread::spawn(move || relay(client.unwrap(), target, &cut));
+            }
+        });
+        Self { _mock: mock, port, is_cut }
+    }
+
+    fn reference(&self, id: u16) -> KeyRef {
+        reference(self.port, id)
+    }
+}
+
+fn reference(port: u16, id: u16) -> KeyRef {
+    format!("yubihsm:serial={SERIAL};id={id}?connector=http://127.0.0.1:{port}").parse().unwrap()
+}
+
+fn pins(password: &str) -> PinSource {
+    PinSource::lines(Cursor::new(password.to_owned()))
+}
+
+/// Passes one connection's bytes both ways; a cut relay closes it at the next request.
+fn relay(mut client: TcpStream, target: u16, is_cut: &Arc<AtomicBool>) {
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else { return };
+    let (mut answers, mut answered) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    thread::spawn(move || io::copy(&mut answers, &mut answered));
+    let mut buffer = [0; 4_096];
+    while let Ok(count @ 1..) = client.read(&mut buffer) {
+        if is_cut.load(Ordering::SeqCst) || server.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = server.shutdown(Shutdown::Both);
+    let _ = client.shutdown(Shutdown::Both);
+}
+
+impl Fixture for Relayed {
+    fn name(&self) -> &'static str {
+        "YubiHSM mock"
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        Algorithm::ALL.to_vec()
+    }
+
+    fn key(&self, index: u8) -> KeyRef {
+        self.reference(0x0100 + u16::from(index))
+    }
+
+    fn pins(&self) -> PinSource {
+        pins(PASSWORD)
+    }
+
+    fn wrong_pins(&self) -> PinSource {
+        pins("wrong")
+    }
+
+    fn key_on_missing_token(&self) -> Result<KeyRef, Unavailable> {
+        let other = format!("yubihsm:serial=0000000001;id=1?connector=http://127.0.0.1:{}", self.port);
+        Ok(other.parse().unwrap())
+    }
+
+    fn duplicate(&mut self, _: &KeyRef) -> Result<(), Unavailable> {
+        Err(Unavailable("object ids are unique"))
+    }
+
+    fn remove_token(&mut self) -> Result<(), Unavailable> {
+        self.is_cut.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn return_token(&mut self) -> Result<(), Unavailable> {
+        self.is_cut.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn conforms() {
+    let report = run(&mut Relayed::new());
+    println!("{report}");
+    assert!(report.failures().is_empty(), "\n{report}");
+    assert_eq!(report.unavailable(), [Behaviour::AmbiguousKey], "\n{report}");
+}
+
+#[test]
+fn license_sized_messages_are_signed() {
+    let port = Mock::new().serve().unwrap();
+    for (id, algorithm) in [(1, Algorithm::Ed25519), (2, Algorithm::Esp256)] {
+        let key = generate(&reference(port, id), algorithm, &mut pins(PASSWORD)).unwrap();
+        assert_eq!(key.protection(), Protection::Hardware);
+        assert_eq!((key.info().exportable, key.info().generated_inside), (Some(false), Some(true)));
+        // `Key::sign` hands on only what the public key verifies.
+        assert_eq!(key.sign(&[0xc1; 480]).unwrap().len(), 64);
+    }
+}
+
+#[test]
+fn nobody_at_the_connector_is_an_absent_token() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let error = open(&reference(port, 1), &mut pins(PASSWORD)).unwrap_err();
+    assert_eq!(error.code(), "token-absent", "{error}");
+}
+
+#[test]
+fn another_key_after_a_restart_does_not_sign() {
+    let mut relayed = Relayed::new();
+    let key = generate(&relayed.reference(1), Algorithm::Ed25519, &mut relayed.pins()).unwrap();
+    // The same port answers again, with a device that has lost its keys.
+    relayed.remove_token().unwrap();
+    assert!(key.sign(b"away").is_err());
+    let port = relayed.port;
+    let other = Mock::new();
+    let (bound, service) = other.bind(0).unwrap();
+    thread::spawn(move || service.run());
+    assert_ne!(bound, port);
+    let absent = open(key.reference(), &mut relayed.pins()).unwrap_err();
+    assert_eq!(absent.code(), "token-absent", "{absent}");
+    let elsewhere = format!("{}&public-key={}", reference(bound, 1), key.public_key().thumbprint());
+    let missing = open(&elsewhere.parse().unwrap(), &mut relayed.pins()).unwrap_err();
+    assert_eq!(missing.code(), "key-missing", "{missing}");
+    generate(&reference(bound, 1), Algorithm::Ed25519, &mut relayed.pins()).unwrap();
+    let mismatch = open(&elsewhere.parse().unwrap(), &mut relayed.pins()).unwrap_err();
+    assert_eq!(mismatch.code(), "public-key-mismatch", "{mismatch}");
+}

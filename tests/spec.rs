@@ -1,0 +1,301 @@
+//! The pages under `docs/spec/` against the code: every example is decoded, re-encoded to the same
+//! bytes, and compared with the document that this test makes; every signature in them verifies.
+//!
+//! A fenced block is named by its info string: `hex KIND` holds annotated bytes (what follows `#` is
+//! annotation), `hex refused` one refused item a line with its code, and `qr`, `armor`, `frames` and
+//! `rows` hold text. Not here: whether the CDDL is true, which no library on our list can check.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chancery_formats::cbor::scan;
+use chancery_formats::cose::{Envelope, MAX_DIRECT, Unsigned, write_sig_structure};
+use chancery_formats::document::Kind;
+use chancery_formats::key::PublicKey;
+use chancery_formats::license::License;
+use chancery_formats::merkle::root_from_path;
+use chancery_formats::request::Request;
+use chancery_formats::seal::{Role, Seal, Signer, Statement, statement_header};
+use chancery_formats::text::{armor, decode_qr, encode_qr, frames, rows};
+use chancery_formats::trust::{Bundle, KeyRecord, Root};
+use chancery_verifier::{Pin, Trust, verify_license, verify_request};
+use examples::Examples;
+
+#[path = "spec/examples.rs"]
+mod examples;
+
+/// Every page with the blocks that it must show, in order.
+const PAGES: &[(&str, &[&str])] = &[
+    ("bundle.md", &["hex bundle"]),
+    ("cbor.md", &["hex cbor", "hex refused"]),
+    ("decision.md", &[]),
+    ("documents.md", &[]),
+    ("envelope.md", &["hex envelope"]),
+    ("key-record.md", &["hex key-record"]),
+    ("keys.md", &["hex key ed25519", "hex key p256"]),
+    ("license.md", &["hex license", "hex claims"]),
+    ("request.md", &["hex request"]),
+    ("root.md", &["hex root"]),
+    ("seal.md", &["hex seal", "hex statement"]),
+    ("text-carriers.md", &["qr request", "frames license", "armor license", "rows 17"]),
+];
+
+/// Info strings of blocks that show nothing to decode.
+const PLAIN: &[&str] = &["cddl", "json", "rust", "text"];
+
+struct Block {
+    info: String,
+    lines: Vec<String>,
+}
+
+impl Block {
+    /// Returns the bytes of annotated hexadecimal lines.
+    fn bytes(&self) -> Vec<u8> {
+        hex(&self.lines.iter().map(|line| line.split('#').next().unwrap()).collect::<String>())
+    }
+
+    /// Returns the text of lines that were broken only to fit the page.
+    fn text(&self) -> String {
+        self.lines.concat()
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).expect("hex") as u8).collect();
+    assert!(digits.len().is_multiple_of(2), "odd number of digits in {text}");
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/spec")
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut open = false;
+    for line in page.lines() {
+        match line.strip_prefix("```") {
+            Some(info) if !open => blocks.push(Block { info: info.into(), lines: Vec::new() }),
+            Some("") => {}
+            Some(info) => panic!("fence {info:?} inside a block"),
+            None if open => blocks.last_mut().unwrap().lines.push(line.into()),
+            None => continue,
+        }
+        open ^= line.starts_with("```");
+    }
+    assert!(!open, "a block is not closed");
+    blocks
+}
+
+/// Decodes one block with the decoder that its info string names.
+fn check(block: &Block, examples: &Examples) {
+    let (carrier, what) = block.info.split_once(' ').unwrap_or((&block.info, ""));
+    match carrier {
+        "hex" if what == "refused" => block.lines.iter().for_each(|line| check_refused(line)),
+        "hex" => check_bytes(what, &block.bytes(), examples),
+        "qr" => {
+            assert_eq!(block.text(), encode_qr(Kind::Request, &examples.request));
+            assert_eq!(decode_qr(&block.text()), Ok((Kind::Request, examples.request.clone())));
+        }
+        "armor" => {
+            let text = block.lines.join("\n") + "\n";
+            assert_eq!(text, armor::encode(Kind::License, &examples.license).unwrap());
+            assert_eq!(armor::decode(&text), Ok((Kind::License, examples.license.clone())));
+        }
+        "frames" => check_frames(block, &examples.sealed_license),
+        "rows" => {
+            let bytes: Vec<u8> = (0..what.parse().unwrap()).collect();
+            assert_eq!(block.lines, rows::encode(&bytes).unwrap());
+            assert_eq!(rows::decode(&block.lines, bytes.len()), Ok(bytes));
+        }
+        other => panic!("no decoder for a block named {other:?}"),
+    }
+}
+
+fn check_bytes(what: &str, bytes: &[u8], examples: &Examples) {
+    let (example, encoded_again): (&[u8], Vec<u8>) = match what {
+        "bundle" => {
+            let members: Vec<_> = Bundle::decode(bytes).unwrap().members().map(<[u8]>::to_vec).collect();
+            (&examples.bundle, Bundle::encode(&members))
+        }
+        "cbor" => {
+            scan(bytes, "example").unwrap();
+            (bytes, bytes.to_vec())
+        }
+        "claims" => (&examples.all_claims, License::decode(bytes).unwrap().encode()),
+        "envelope" => (&examples.license, again(bytes, None, <[u8]>::to_vec)),
+        "key ed25519" => (&examples.device_key.encode(), PublicKey::decode(bytes).unwrap().encode()),
+        "key p256" => (&examples.p256_key.encode(), PublicKey::decode(bytes).unwrap().encode()),
+        "key-record" => (&examples.key_record, again(bytes, Some(Kind::KeyRecord), |payload| KeyRecord::decode(payload).unwrap().encode())),
+        "license" => (&examples.license, again(bytes, Some(Kind::License), |payload| License::decode(payload).unwrap().encode())),
+        "request" => (&examples.request, again(bytes, Some(Kind::Request), |payload| Request::decode(payload).unwrap().encode())),
+        "root" => (&examples.root, again(bytes, Some(Kind::Root), |payload| Root::decode(payload).unwrap().encode())),
+        "seal" => (examples.seal(), encode_seal(bytes, examples)),
+        "statement" => {
+            scan(bytes, "statement").unwrap();
+            (&examples.statement, bytes.to_vec())
+        }
+        other => panic!("no decoder for bytes named {other:?}"),
+    };
+    assert_eq!(print_hex(&encoded_again), print_hex(bytes), "{what} does not re-encode to itself");
+    assert_eq!(print_hex(bytes), print_hex(example), "{what} is not the example that the test makes");
+}
+
+/// Decodes an envelope and encodes it again, its payload through `payload_again`.
+fn again(bytes: &[u8], kind: Option<Kind>, payload_again: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let envelope = match kind {
+        Some(kind) => Envelope::decode_kind(bytes, kind).unwrap(),
+        None => Envelope::decode(bytes).unwrap(),
+    };
+    Unsigned::new(&envelope.header, payload_again(envelope.payload)).sign(envelope.signature)
+}
+
+/// Decodes a seal and encodes it again from what it says.
+fn encode_seal(bytes: &[u8], examples: &Examples) -> Vec<u8> {
+    let seal = Seal::decode(bytes).unwrap();
+    let signers = seal_signers();
+    let statement = statement_of(&seal, examples, &signers);
+    let signatures: Vec<_> = seal.signatures().map(|signature| signature.signature.to_vec()).collect();
+    Seal::encode(&statement, seal.leaf_index, seal.path, &signatures)
+}
+
+/// Recomputes the statement of the sealed license, as a verifier does.
+fn statement_of<'a>(seal: &Seal<'_>, examples: &Examples, signers: &'a [Signer]) -> Statement<'a> {
+    let leaf = Envelope::decode_kind(&examples.sealed_license, Kind::License).unwrap().leaf_hash();
+    Statement {
+        authority: examples.authority,
+        root_version: seal.root_version,
+        leaf_typ: Kind::License.typ(),
+        size: seal.size,
+        root: root_from_path(leaf, seal.leaf_index, seal.size, seal.path).unwrap(),
+        first_index: seal.first_index,
+        time: seal.time,
+        signers,
+    }
+}
+
+fn seal_signers() -> [Signer; 2] {
+    [(Role::Issuer, 4), (Role::Witness, 6)].map(|(role, seed)| {
+        let key = examples::public(&examples::test_key(seed));
+        Signer { role, thumbprint: key.thumbprint(), algorithm: key.algorithm() }
+    })
+}
+
+/// Checks a line such as `18 17   # non-minimal-head: 23 in two bytes`.
+fn check_refused(line: &str) {
+    let (bytes, note) = line.split_once('#').expect("a refused item states its code");
+    let code = note.trim().split(':').next().unwrap();
+    let found = scan(&hex(bytes), "example").map_or_else(|error| error.code(), |_| "accepted");
+    assert_eq!(found, code, "{line}");
+}
+
+/// Checks frames that empty lines part.
+fn check_frames(block: &Block, message: &[u8]) {
+    let texts: Vec<String> = block.lines.split(String::is_empty).map(<[String]>::concat).collect();
+    assert_eq!(texts, frames::split(message).unwrap());
+    let mut assembly = frames::Assembly::new();
+    let (last, before) = texts.split_last().unwrap();
+    for text in before {
+        assert_eq!(assembly.push(text), Ok(None));
+    }
+    assert_eq!(assembly.push(last), Ok(Some(message.to_vec())));
+}
+
+fn print_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn zz_print() {
+    let e = Examples::new();
+    for (n, b) in [("root", &e.root), ("key-record", &e.key_record), ("bundle", &e.bundle), ("license", &e.license), ("claims", &e.all_claims), ("request", &e.request), ("seal", &e.seal().to_vec()), ("statement", &e.statement), ("sealed", &e.sealed_license), ("key1", &e.device_key.encode()), ("key2", &e.p256_key.encode())] {
+        fs::write(format!("/tmp/ex/{n}"), b).unwrap();
+    }
+    fs::write("/tmp/ex/qr", encode_qr(Kind::Request, &e.request)).unwrap();
+    fs::write("/tmp/ex/armor", armor::encode(Kind::License, &e.license).unwrap()).unwrap();
+    fs::write("/tmp/ex/frames", frames::split(&e.sealed_license).unwrap().join("\n")).unwrap();
+    fs::write("/tmp/ex/rows", rows::encode(&(0..17).collect::<Vec<u8>>()).unwrap().join("\n")).unwrap();
+    fs::write("/tmp/ex/ids", format!("authority {} device {} {} {} p256 {} {}", e.authority, e.device_key.thumbprint(), e.device_key.key_id(), e.device_key.thumbprint().device_id(), e.p256_key.thumbprint(), e.p256_key.key_id())).unwrap();
+}
+
+#[test]
+fn every_example_decodes_and_is_the_one_made_here() {
+    let examples = Examples::new();
+    for (name, expected) in PAGES {
+        let page = fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut found = Vec::new();
+        for block in blocks(&page) {
+            if !PLAIN.contains(&block.info.as_str()) {
+                println!("{name}: {}", block.info); // shown when the check below fails
+                check(&block, &examples);
+                found.push(block.info);
+            }
+        }
+        assert_eq!(found, *expected, "examples of {name}");
+    }
+}
+
+#[test]
+fn every_page_is_on_the_list_and_shows_something_at_once() {
+    let mut names: Vec<String> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, PAGES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for name in names {
+        let page = fs::read_to_string(folder().join(&name)).unwrap();
+        let shown = page.lines().take(10).any(|line| line.starts_with("```") || line.starts_with('|'));
+        assert!(shown, "{name} has no worked example in its first ten lines");
+    }
+}
+
+#[test]
+fn the_table_of_documents_says_what_the_code_does() {
+    let page = fs::read_to_string(folder().join("documents.md")).unwrap();
+    for kind in Kind::ALL {
+        let typ = format!("`{}`", kind.typ());
+        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&typ));
+        let row = row.unwrap_or_else(|| panic!("documents.md has no row for {typ}"));
+        let size = format!("| {} KiB |", kind.max_bytes() / 1024);
+        for word in [kind.name(), kind.qr_prefix(), kind.armor_label(), &size] {
+            assert!(row.contains(word), "{word:?} is not in {row}");
+        }
+    }
+}
+
+#[test]
+fn the_signatures_of_the_examples_verify() {
+    let examples = Examples::new();
+    let trust = Trust::load(&examples.bundle, Pin::Authority(examples.authority)).unwrap();
+    let license = verify_license(&examples.license, &trust).unwrap();
+    let request = verify_request(&examples.request).unwrap();
+    assert_eq!(license.license().device_key, Some(request.device()));
+    assert_eq!(license.license().terms.device.unwrap().salt, request.request().salt());
+}
+
+#[test]
+fn the_statement_of_the_seal_is_signed_by_each_signer() {
+    let examples = Examples::new();
+    let (seal, signers) = (Seal::decode(examples.seal()).unwrap(), seal_signers());
+    let statement = statement_of(&seal, &examples, &signers).encode();
+    assert_eq!(statement, examples.statement);
+    for ((signer, seed), signature) in signers.iter().zip([4, 6]).zip(seal.signatures()) {
+        assert_eq!(signature.kid, signer.thumbprint.key_id());
+        let mut buffer = [0; MAX_DIRECT];
+        let message = write_sig_structure(&statement_header(signer).encode(), &statement, &mut buffer).unwrap();
+        assert!(examples::verifies(seed, message, signature.signature));
+    }
+}
+
+#[test]
+fn the_thumbprints_that_pages_print_are_those_of_the_example_keys() {
+    let examples = Examples::new();
+    let page = fs::read_to_string(folder().join("keys.md")).unwrap();
+    for key in [examples.device_key, examples.p256_key] {
+        assert!(page.contains(&key.thumbprint().to_string()), "{}", key.thumbprint());
+        assert!(page.contains(&key.key_id().to_string()), "{}", key.key_id());
+    }
+    let page = fs::read_to_string(folder().join("root.md")).unwrap();
+    assert!(page.contains(&examples.authority.to_string()), "{}", examples.authority);
+}

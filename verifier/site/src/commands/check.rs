@@ -1,0 +1,126 @@
+//! `chancery-site check`: may a feature run here, now?
+
+use chancery_verifier::device::collect;
+use chancery_verifier::{Context as Facts, Decision, Reason, Verdict, decide, verify_license};
+use serde_json::{Value, json};
+
+use super::{Context, show};
+use crate::error::CommandError;
+use crate::store::State;
+use crate::time;
+
+/// Tell whether a feature may run: exit 0 when it may, 3 when it is denied
+///
+/// `warn` and `degrade` may run as well, and say why that cannot last.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    chancery-site check logging\n  \
+    chancery-site check channels --product pump --json")]
+pub struct CheckArgs {
+    /// Feature to run
+    #[arg(value_name = "FEATURE", value_parser = super::name)]
+    feature: String,
+    /// Product that asks; needed where licenses of several are installed
+    #[arg(long, value_name = "PRODUCT", value_parser = super::name)]
+    product: Option<String>,
+}
+
+pub fn run(args: &CheckArgs, context: &Context) -> Result<(), CommandError> {
+    let state = context.store.open()?;
+    let Some((state, product)) = installed(state, args)? else {
+        let what = args.product.as_deref().map_or(String::new(), |product| format!(" of {product}"));
+        context.printer().json(&not_installed_json(args))?;
+        return Err(CommandError::refused("not-installed", format!("no license{what} is installed"))
+            .hint("make a request with `chancery-site request`, or install the license that came back"));
+    };
+    let now = time::now()?;
+    let (license, trust) = kept(&state, &product)?;
+    let verified =
+        verify_license(&license, &trust).map_err(|refusal| altered(&product, &refusal.to_string()))?;
+    let components = collect::components();
+    let facts = Facts { now, product: &product, device_key: Some(state.device()), components: &components };
+    let decision = decide(&verified, &facts, Some(&args.feature));
+
+    let mut printer = context.printer();
+    printer.json(&decision_json(args, &product, &decision, now))?;
+    if decision.verdict == Verdict::Deny {
+        return Err(CommandError::denied(format!("{} is denied", args.feature), &decision.reason));
+    }
+    Ok(printer.line(sentence(&args.feature, &decision, now))?)
+}
+
+/// Returns the open state and the product asked for; none where it has no license.
+fn installed(state: Option<State>, args: &CheckArgs) -> Result<Option<(State, String)>, CommandError> {
+    let Some(state) = state else { return Ok(None) };
+    let products = state.products()?;
+    let product = match (&args.product, products.as_slice()) {
+        (Some(product), _) => products.contains(product).then(|| product.clone()),
+        (None, []) => None,
+        (None, [only]) => Some(only.clone()),
+        (None, _) => {
+            let error = format!("licenses of several products are installed: {}", products.join(", "));
+            return Err(CommandError::usage(error).hint("name the one that asks with --product"));
+        }
+    };
+    Ok(product.map(|product| (state, product)))
+}
+
+/// Reads an installed license and the trust to judge it by.
+pub fn kept(state: &State, product: &str) -> Result<(Vec<u8>, chancery_verifier::Trust), CommandError> {
+    let license = state.license(product)?.ok_or_else(|| altered(product, "its file is gone"))?;
+    let trust = state.trust()?.ok_or_else(|| altered(product, "the state trusts no authority"))?;
+    Ok((license, trust))
+}
+
+/// Only genuine licenses are installed, so that one that is not was changed here.
+pub fn altered(product: &str, cause: &str) -> CommandError {
+    CommandError::alarm("license-altered", format!("the installed license of {product} was altered"))
+        .cause(cause)
+        .hint("install the license again from its file; if nobody changed the state, find out who did")
+}
+
+fn sentence(feature: &str, decision: &Decision, now: u64) -> String {
+    let feature = decision.grant.map_or_else(|| feature.into(), |grant| show::grant(feature, grant));
+    let verdict = decision.verdict.name();
+    let end = match (decision.ends_at, decision.reason) {
+        (None, _) => "without end".into(),
+        (Some(at), Reason::Expired | Reason::InGrace) => format!("ended {}", time::utc(at)),
+        (Some(at), _) => format!("until {}", time::utc(at)),
+    };
+    let stops = match (decision.reason, decision.changes_at) {
+        (Reason::InGrace, Some(at)) => {
+            format!("; grace lasts another {}", time::span(at.saturating_sub(now)))
+        }
+        _ => String::new(),
+    };
+    match decision.reason {
+        Reason::Granted => format!("{verdict}: {feature}, granted {end}"),
+        reason => format!("{verdict}: {feature}, {reason}, {end}{stops}"),
+    }
+}
+
+fn decision_json(args: &CheckArgs, product: &str, decision: &Decision, now: u64) -> Value {
+    json!({
+        "verdict": decision.verdict.name(),
+        "code": decision.reason.code(),
+        "product": product,
+        "feature": args.feature,
+        "grant": decision.grant.map(show::grant_json),
+        "ends_at": decision.ends_at,
+        "remaining_secs": decision.ends_at.map(|end| end.saturating_sub(now)),
+        "changes_at": decision.changes_at,
+    })
+}
+
+fn not_installed_json(args: &CheckArgs) -> Value {
+    json!({
+        "verdict": Verdict::Deny.name(),
+        "code": "not-installed",
+        "product": args.product,
+        "feature": args.feature,
+        "grant": null,
+        "ends_at": null,
+        "remaining_secs": null,
+        "changes_at": null,
+    })
+}

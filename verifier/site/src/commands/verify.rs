@@ -1,0 +1,121 @@
+//! `chancery-site verify`: is this license genuine, and does its term cover an instant?
+//!
+//! Stateless: it reads two files and knows nothing of this device. Not here: whether a feature may run
+//! (`check`).
+
+use std::path::PathBuf;
+
+use chancery_carriers::load;
+use chancery_carriers::text::shown_path;
+use chancery_formats::license::{EnforcementMode, License};
+use chancery_verifier::{Context as Facts, Pin, Reason, Trust, VerifiedLicense, decide, verify_license};
+use serde_json::json;
+
+use super::{Context, load_trust, show};
+use crate::error::CommandError;
+use crate::time;
+
+/// Verify a license file against a trust bundle, without this site's state
+///
+/// Tells whether the license is genuine and whether its term covers the instant; whether it is for this
+/// device is not checked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    chancery-site verify pump.clic --trust vendor.ctrust\n  \
+    chancery-site verify pump.clic --trust vendor.ctrust --at 2027-07-01T00:00:00Z")]
+pub struct VerifyArgs {
+    /// License: a .clic file, its armor, or a picture of its QR code
+    #[arg(value_name = "FILE")]
+    license: PathBuf,
+    /// Trust bundle of the vendor; the authority is whichever it is of
+    #[arg(long, value_name = "FILE.ctrust")]
+    trust: PathBuf,
+    /// Instant to judge the term at, instead of now
+    #[arg(long, value_name = "RFC3339", value_parser = time::parse)]
+    at: Option<u64>,
+}
+
+pub fn run(args: &VerifyArgs, context: &Context) -> Result<(), CommandError> {
+    let license = load::load(&args.license)?.bytes;
+    let (trust, _) = load_trust(&args.trust, Pin::FirstUse)?;
+    let file = shown_path(&args.license);
+    let verified = verify_license(&license, &trust)
+        .map_err(|refusal| CommandError::not_genuine(format!("{file} is not a genuine license"), &refusal))?;
+    let at = args.at.map_or_else(time::now, Ok)?;
+    let reason = judge_term(verified.license(), at);
+    if matches!(reason, Reason::Expired | Reason::NotYetValid)
+        && (reason == Reason::NotYetValid
+            || verified.license().terms.enforcement.mode == EnforcementMode::Deny)
+    {
+        let what = format!("{file} is genuine, but not valid at {}", time::utc(at));
+        return Err(CommandError::denied(what, &reason));
+    }
+    print(context, &trust, &verified, &reason, at)
+}
+
+/// Returns what the term alone says at an instant; the decision proper would ask for the device as well.
+fn judge_term(license: &License<'_>, at: u64) -> Reason {
+    let enforcement = license.terms.enforcement;
+    match (license.not_before, license.not_after) {
+        (Some(start), _) if at < start => Reason::NotYetValid,
+        (_, Some(end)) if at > end.saturating_add(enforcement.grace_secs) => Reason::Expired,
+        (_, Some(end)) if at > end => Reason::InGrace,
+        _ => Reason::Granted,
+    }
+}
+
+/// Returns what `check` would deny whatever the device and the time: a term that is not enforced.
+fn not_enforced(verified: &VerifiedLicense<'_>, at: u64) -> Option<Reason> {
+    let license = verified.license();
+    let facts = Facts { now: at, product: license.product, device_key: license.device_key, components: &[] };
+    Some(decide(verified, &facts, None).reason).filter(|reason| matches!(reason, Reason::NotEnforced { .. }))
+}
+
+fn print(
+    context: &Context,
+    trust: &Trust,
+    verified: &VerifiedLicense<'_>,
+    reason: &Reason,
+    at: u64,
+) -> Result<(), CommandError> {
+    let license = verified.license();
+    let not_enforced = not_enforced(verified, at);
+    let notes = [(*reason != Reason::Granted).then_some(*reason), not_enforced];
+    let customer = license
+        .site()
+        .map_or_else(|| license.customer().into(), |site| format!("{}, site {site}", license.customer()));
+    let bound = match (license.device_key, license.terms.device) {
+        (None, None) => show::binding(license),
+        _ => format!("{} (not checked)", show::binding(license)),
+    };
+    let mut fields = vec![
+        ("product", format!("{} (edition {})", license.product, license.terms.edition)),
+        ("customer", customer),
+        ("entitlement", format!("{}, revision {}", license.terms.entitlement, license.terms.revision)),
+        ("features", show::features(license)),
+        ("issued", time::utc_and_local(license.issued_at)),
+        ("from", license.not_before.map_or_else(|| "when issued".into(), time::utc_and_local)),
+        ("until", show::until(license.not_after)),
+        ("bound to", bound),
+        (
+            "issuing key",
+            format!("{}, {}", verified.issuer().key_id(), show::protection(verified.protection())),
+        ),
+        ("authority", trust.name().into()),
+        ("authority id", trust.authority().to_string()),
+    ];
+    fields.extend(notes.iter().flatten().map(|note| ("note", note.to_string())));
+    let mut printer = context.printer();
+    printer.line(format_args!("Genuine license {}, valid at {}", license.id, time::utc(at)))?;
+    printer.fields(&fields)?;
+    printer.json(&json!({
+        "genuine": true,
+        "at": at,
+        "code": reason.code(),
+        "not_enforced": not_enforced.map(|reason| reason.code()),
+        "device_checked": false,
+        "license": show::license_json(verified),
+        "authority": show::authority_json(trust),
+    }))?;
+    Ok(())
+}
