@@ -7,10 +7,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use chancery_carriers::report::{Exit, Report};
+use chancery_hsm_config::protect_process_memory;
 
 use crate::error::CommandError;
 
@@ -67,6 +68,8 @@ pub struct Globals {
     pin_fd: Option<u32>,
 }
 
+// One value lives in a process, so its size does not matter.
+#[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::InitArgs),
@@ -94,16 +97,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return explain(&error, args.iter().any(|arg| arg == "--json")),
+        Err(error) => return explain(&error, &args),
     };
     let context = Context::new(cli.globals);
-    match run(&cli.command, &context) {
+    match protected().and_then(|()| run(&cli.command, &context)) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             error.report().print(context.is_json());
             error.report().exit.into()
         }
     }
+}
+
+/// Shuts other processes out of this one's memory, before a PIN or a key is in it.
+fn protected() -> Result<(), CommandError> {
+    protect_process_memory().map_err(|error| {
+        CommandError::failed("memory-exposed", "other processes could read this one's memory")
+            .cause(error.to_string())
+    })
 }
 
 fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
@@ -124,7 +135,7 @@ fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
 }
 
 /// Shows help where it was asked for, and what is wrong with a command line as every other error.
-fn explain(error: &clap::Error, json: bool) -> ExitCode {
+fn explain(error: &clap::Error, args: &[OsString]) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             return if error.print().is_ok() { Exit::Done.into() } else { Exit::Failed.into() };
@@ -138,15 +149,48 @@ fn explain(error: &clap::Error, json: bool) -> ExitCode {
     let rendered = error.render().to_string();
     let text = rendered.split("\n\n").next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text).trim_end();
-    let hint = match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string().trim().replace("Usage: ", "usage: "),
-        _ => "see `chancery --help`".to_owned(),
-    };
-    Report::new("usage", text).hint(hint).exit(Exit::Usage).print(json);
+    let hint = format!("see `{} --help`", command_path(args));
+    Report::new("usage", text).hint(hint).exit(Exit::Usage).print(args.iter().any(|arg| arg == "--json"));
     Exit::Usage.into()
+}
+
+/// Returns the program and the commands that the arguments name, as far as they are known.
+fn command_path(args: &[OsString]) -> String {
+    let root = Cli::command();
+    let mut command = &root;
+    let mut path = root.get_name().to_owned();
+    for arg in args {
+        if let Some(found) = command.find_subcommand(arg) {
+            path = format!("{path} {}", found.get_name());
+            command = found;
+        }
+    }
+    path
 }
 
 /// Reads an argument that names a customer, product or edition.
 fn name_argument(text: &str) -> Result<String, &'static str> {
-    chancery_formats::id::name(text).ok_or("1 to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first")
+    chancery_formats::id::name(text)
+        .ok_or("1 to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound_and_every_command_has_an_example() {
+        fn check(command: &clap::Command) {
+            let is_leaf = command.get_subcommands().all(|subcommand| subcommand.get_name() == "help");
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!is_leaf || help.contains("Examples:"), "{}", command.get_name());
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        let command = Cli::command();
+        check(&command);
+        command.debug_assert();
+    }
 }

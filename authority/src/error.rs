@@ -83,7 +83,9 @@ impl From<RepositoryError> for CommandError {
     fn from(error: RepositoryError) -> Self {
         let exit = match &error {
             RepositoryError::Corrupted { .. } | RepositoryError::ForeignSchema => Exit::Alarm,
-            RepositoryError::EntitlementExhausted { .. } | RepositoryError::RequestKnown { .. } => Exit::Refused,
+            RepositoryError::EntitlementExhausted { .. } | RepositoryError::RequestKnown { .. } => {
+                Exit::Refused
+            }
             _ => Exit::Failed,
         };
         let described = Self::from_error(exit, error.code(), &error);

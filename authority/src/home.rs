@@ -45,6 +45,12 @@ impl Home {
         self.path.join("authority.db-wal")
     }
 
+    /// The index of the write-ahead log, which processes share while they use the database.
+    #[must_use]
+    pub fn write_ahead_index(&self) -> PathBuf {
+        self.path.join("authority.db-shm")
+    }
+
     /// The space kept free for the end of an operation that began.
     #[must_use]
     pub fn reserve(&self) -> PathBuf {

@@ -3,6 +3,8 @@
 //! [`scan`] walks the input once, allocates nothing, and is the only way to get a [`Reader`], so a
 //! decoder never meets a non-minimal head, an indefinite length, an unsorted or duplicate key, bad
 //! UTF-8, a float, a tag or trailing bytes. Not here: what the fields mean (one module a document).
+//!
+//! Spec: `docs/spec/cbor.md`.
 
 use crate::error::{DecodeError, Fault};
 
@@ -24,7 +26,6 @@ const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
-const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 
 const FALSE: u64 = 20;

@@ -3,6 +3,8 @@
 //! All headers are protected: 1 alg, 4 kid, 16 typ, no other. The unprotected map is empty and the
 //! payload is attached. Not here: checking the signature (`chancery-verifier`), what the seal in a
 //! signature field says ([`crate::seal`]).
+//!
+//! Spec: `docs/spec/envelope.md`.
 
 use alloc::vec::Vec;
 

@@ -137,21 +137,43 @@ fn prefix<const N: usize>(bytes: &[u8; 32]) -> [u8; N] {
 /// Products, features, editions, customers and sites are named so, in documents and on command lines.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let allowed = |byte: u8| plain(byte) || b"._-".contains(&byte);
-    text.len() <= 64 && text.bytes().all(allowed) && text.bytes().next().is_some_and(plain)
+    is_name_in_bytes(text.as_bytes())
+}
+
+/// Returns whether bytes are a name, which is ASCII: for those who need no text of it.
+pub(crate) fn is_name_in_bytes(text: &[u8]) -> bool {
+    // Every license has dozens of these bytes: a table answers faster than ranges.
+    const ALLOWED: [bool; 256] = {
+        let mut allowed = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let plain = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9');
+            allowed[byte] = plain || matches!(byte as u8, b'.' | b'_' | b'-');
+            byte += 1;
+        }
+        allowed
+    };
+    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
+    text.len() <= 64
+        && text.iter().all(|byte| ALLOWED[usize::from(*byte)])
+        && text.first().is_some_and(plain)
 }
 
 /// Returns whether `text` can be shown to people: 1 to 128 bytes without control characters, line
 /// separators, or marks that reorder or hide text (Unicode UAX #9, UTS #39).
 #[must_use]
 pub fn is_label(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.trim() == text && !text.chars().any(is_hidden)
+    // Printable ASCII, which most labels are, needs no look at single characters.
+    let printable = text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    (1..=128).contains(&text.len()) && text.trim() == text && (printable || !text.chars().any(is_hidden))
 }
 
 /// Returns whether a character controls, reorders or hides text instead of showing as itself.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -2,6 +2,8 @@
 //!
 //! Keys travel as COSE_Key (RFC 9052 §7) with the required parameters alone, in deterministic CBOR:
 //! the very bytes that RFC 9679 hashes. Not here: private keys, curve arithmetic, signature checks.
+//!
+//! Spec: `docs/spec/keys.md`.
 
 use alloc::vec::Vec;
 use core::fmt;

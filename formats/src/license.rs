@@ -7,6 +7,8 @@
 //!
 //! Unknown claims are ignored, as CWT asks; what terms ignore, [`Terms`] says. Decoding borrows from
 //! the input and allocates nothing. Not here: who signed it, and whether a feature may run now.
+//!
+//! Spec: `docs/spec/license.md`.
 
 use alloc::vec::Vec;
 

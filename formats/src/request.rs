@@ -7,6 +7,8 @@
 //!
 //! The first 8 bytes of the nonce are the salt of the digests. Not here: how digests are computed
 //! (`chancery-verifier`) and whether the signature is good.
+//!
+//! Spec: `docs/spec/request.md`.
 
 use alloc::vec::Vec;
 

@@ -5,6 +5,8 @@
 //! Each signer signs a COSE Sig_structure of its own headers over the same [`Statement`]. The batch
 //! root, the typ and the signers' roles and thumbprints do not travel: the verifier recomputes them.
 //! Not here: which signers are demanded (`chancery-verifier`).
+//!
+//! Spec: `docs/spec/seal.md`.
 
 use alloc::vec::Vec;
 

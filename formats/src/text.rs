@@ -3,6 +3,8 @@
 //! Every carrier is strict: a text carries exactly one byte string or is refused by name. QR text has
 //! one form; armor takes what mail does to line ends and puts before it, and typed codes take lower
 //! case, look-alikes, spaces and hyphens. Not here: pictures and files (`chancery-carriers`).
+//!
+//! Spec: `docs/spec/text-carriers.md`.
 
 use crate::document::Kind;
 

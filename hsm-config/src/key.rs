@@ -104,7 +104,8 @@ impl Key {
         }
         let mut backend = self.lock();
         let signature = match backend.sign(&self.reference, message) {
-            Err(HsmError::SessionLost { .. }) => {
+            // A key that was there and is not any more went with its token, as SoftHSM2 tells it.
+            Err(HsmError::SessionLost { .. } | HsmError::KeyMissing { .. }) => {
                 self.reopen(backend.as_mut())?;
                 backend.sign(&self.reference, message)?
             }

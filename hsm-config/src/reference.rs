@@ -300,7 +300,8 @@ impl ReferenceError {
                 "reach a YubiKey through its PKCS#11 module: pkcs11:…?module-path=…/libykcs11.so"
             }
             Self::SchemeUnknown => {
-                "write file:PATH, pkcs11:token=…;object=…?module-path=… or yubihsm:serial=…;id=0x0100?connector=usb"
+                "write file:PATH, pkcs11:token=…;object=…?module-path=… or \
+                 yubihsm:serial=…;id=0x0100?connector=usb"
             }
             Self::TooLong => "shorten it",
         }

@@ -11,13 +11,15 @@ pub(crate) fn verifies(public_key: &PublicKey, message: &[u8], signature: &[u8])
         PublicKey::Ed25519(point) => {
             let key = ed25519_dalek::VerifyingKey::from_bytes(point);
             let signature = ed25519_dalek::Signature::from_slice(signature);
-            matches!((key, signature), (Ok(key), Ok(signature)) if key.verify_strict(message, &signature).is_ok())
+            let (Ok(key), Ok(signature)) = (key, signature) else { return false };
+            key.verify_strict(message, &signature).is_ok()
         }
         PublicKey::P256 { x, y } => {
             let point = p256::Sec1Point::from_affine_coordinates(x.into(), y.into(), false);
             let key = p256::ecdsa::VerifyingKey::from_sec1_point(&point);
             let signature = p256::ecdsa::Signature::from_slice(signature);
-            matches!((key, signature), (Ok(key), Ok(signature)) if key.verify(message, &signature).is_ok())
+            let (Ok(key), Ok(signature)) = (key, signature) else { return false };
+            key.verify(message, &signature).is_ok()
         }
         _ => false,
     }

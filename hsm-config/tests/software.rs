@@ -1,5 +1,5 @@
 //! The software backend under the suite that every backend passes.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fs;
 use std::io::Cursor;
@@ -60,6 +60,7 @@ fn conforms() {
     let path = std::env::temp_dir().join(format!("chancery-conformance-{}", std::process::id()));
     fs::create_dir(&path).unwrap();
     let report = run(&mut Files(path));
+    println!("{report}");
     assert!(report.failures().is_empty(), "\n{report}");
     let expected = [
         Behaviour::MissingToken,

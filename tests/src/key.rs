@@ -43,8 +43,8 @@ impl SecretKey {
             Self::Ed25519(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
             Self::P256(key) => {
                 let point = key.verifying_key().to_sec1_point(false);
-                let half = |range| point.as_bytes()[range].try_into().expect("a coordinate of 32 bytes");
-                PublicKey::P256 { x: half(1..33), y: half(33..65) }
+                let coordinate = |at| point.as_bytes()[at..at + 32].try_into().expect("32 bytes");
+                PublicKey::P256 { x: coordinate(1), y: coordinate(33) }
             }
         }
     }

@@ -20,15 +20,15 @@ pub const PRODUCT: &str = "pump-control";
 /// The ten features of every license here.
 pub const FEATURES: [(&str, Feature); 10] = [
     ("logging", Feature::On),
-    ("channels", Feature::Limit(64)),
+    ("channels", Feature::Limit(16)),
     ("trend-export", Feature::On),
     ("alarm-routing", Feature::On),
     ("remote-view", Feature::On),
-    ("recipe-editor", Feature::On),
+    ("recipes", Feature::On),
     ("opc-ua", Feature::On),
     ("redundancy", Feature::On),
     ("audit-trail", Feature::On),
-    ("batch-reports", Feature::Limit(500)),
+    ("reports", Feature::On),
 ];
 
 const SALT: [u8; 8] = [0x5a, 1, 2, 3, 4, 5, 6, 7];
@@ -58,18 +58,25 @@ pub fn countries(countries: &[&str]) -> Names<'static> {
 /// Returns the components of the machine that licenses here are bound to: the first six kinds.
 #[must_use]
 pub fn machine() -> Vec<Component> {
-    let component = |kind: Kind| Component { kind, value: format!("{} of plant 7", kind.name()).into_bytes() };
+    let component =
+        |kind: Kind| Component { kind, value: format!("{} of plant 7", kind.name()).into_bytes() };
     Kind::ALL.into_iter().take(6).map(component).collect()
 }
 
 /// Makes the binding to a machine of which `k` components must match.
 #[must_use]
 pub fn device(k: u64, machine: &[Component]) -> Device<'static> {
-    let digester = Digester::new(&SALT);
+    device_salted(k, SALT, machine)
+}
+
+/// Makes the binding to a machine under the salt of its request.
+#[must_use]
+pub fn device_salted(k: u64, salt: [u8; 8], machine: &[Component]) -> Device<'static> {
+    let digester = Digester::new(&salt);
     let digests: Vec<_> =
         machine.iter().map(|component| (component.kind.number(), digester.digest(component))).collect();
     let components = Components::decode(keep(Components::encode(&digests))).expect("components");
-    Device { k, salt: SALT, components }
+    Device { k, salt, components }
 }
 
 /// Makes a license of one year with ten features and no other term, bound to nothing.
@@ -86,7 +93,7 @@ pub fn bare() -> License<'static> {
         device_key: None,
         terms: Terms {
             entitlement: EntitlementId([0xe1, 0x5b, 0x0c, 0x94, 0x77, 0x2a, 0xd3, 0x08]),
-            edition: "professional",
+            edition: "standard",
             revision: 1,
             features: features(&FEATURES),
             versions: None,
@@ -116,8 +123,7 @@ pub fn full(license: License<'static>) -> License<'static> {
     with_terms(license, |terms| {
         terms.territory = Some(countries(&["CH", "DE"]));
         terms.support = Some("gold");
-        terms.enforcement =
-            Enforcement { mode: EnforcementMode::Degrade, grace_secs: 2_592_000, notice_secs: 2_592_000 };
+        terms.enforcement = Enforcement { grace_secs: 2_592_000, ..Enforcement::default() };
         terms.least_revocation_list = Some(412);
     })
 }
@@ -126,6 +132,8 @@ pub fn full(license: License<'static>) -> License<'static> {
 #[must_use]
 pub fn every_term(license: License<'static>) -> License<'static> {
     with_terms(full(on_machine(license)), |terms| {
+        terms.enforcement.mode = EnforcementMode::Degrade;
+        terms.enforcement.notice_secs = 604_800;
         terms.versions = Some(Versions {
             lowest: Version::new(&[2]),
             highest: Version::new(&[3, 1]),
@@ -140,7 +148,10 @@ pub fn every_term(license: License<'static>) -> License<'static> {
 
 /// Changes the terms of a license.
 #[must_use]
-pub fn with_terms(mut license: License<'static>, change: impl FnOnce(&mut Terms<'static>)) -> License<'static> {
+pub fn with_terms(
+    mut license: License<'static>,
+    change: impl FnOnce(&mut Terms<'static>),
+) -> License<'static> {
     change(&mut license.terms);
     license
 }

@@ -1,8 +1,8 @@
 //! The vectors: inputs with one fault each, and the code that a verifier answers.
 //!
 //! `tests/vectors/` holds them as JSON for implementers in any language. `cargo run -p chancery-tests --bin
-//! vectors` writes those files; a test makes them anew and compares. The format is told in
-//! `docs/spec/vectors.md`.
+//! vectors` writes those files; a test makes them anew and compares. `tests/vectors/README.md` tells the
+//! format.
 
 use std::path::PathBuf;
 

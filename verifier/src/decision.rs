@@ -4,10 +4,11 @@
 //! document before handing it out. The table of `docs/spec/decision.md` is executed by the tests.
 
 use chancery_formats::id::Thumbprint;
-use chancery_formats::license::{EnforcementMode, Feature, License, Terms};
+use chancery_formats::license::{Device, EnforcementMode, Feature, License, Terms};
 
 use crate::device::{self, Component};
 use crate::license::VerifiedLicense;
+use crate::request::VerifiedRequest;
 
 /// What the caller knows when it asks.
 #[derive(Clone, Copy, Debug)]
@@ -176,25 +177,73 @@ pub struct Decision {
 /// enforced, feature, device key, device components, term.
 #[must_use]
 pub fn decide(verified: &VerifiedLicense<'_>, context: &Context<'_>, feature: Option<&str>) -> Decision {
-    decide_claims(verified.license(), context, feature)
+    let device = Asker {
+        product: context.product,
+        key: context.device_key,
+        matching: |binding: &Device<'_>| device::matching(binding, context.components),
+    };
+    decide_claims(verified.license(), &device, context.now, feature)
 }
 
-fn decide_claims(license: &License<'_>, context: &Context<'_>, feature: Option<&str>) -> Decision {
+/// Decides what the device that made a request will be told at `now`: the same rules, by the digests in
+/// the request, for an authority that never learns the components themselves.
+#[must_use]
+pub fn decide_for_request(
+    verified: &VerifiedLicense<'_>,
+    request: &VerifiedRequest<'_>,
+    now: u64,
+) -> Decision {
+    let asked = request.request();
+    let device = Asker {
+        product: asked.product,
+        key: Some(request.device()),
+        matching: |binding: &Device<'_>| match asked.components {
+            Some(components) if asked.salt() == binding.salt => {
+                binding.components.iter().filter(|bound| components.iter().any(|own| own == *bound)).count()
+                    as u64
+            }
+            _ => 0,
+        },
+    };
+    decide_claims(verified.license(), &device, now, None)
+}
+
+/// Decides by the term alone, for those who judge a license away from its device.
+#[must_use]
+pub fn decide_term(verified: &VerifiedLicense<'_>, now: u64) -> Decision {
+    let license = verified.license();
+    let (verdict, reason, changes_at) = judge_term(license, now);
+    Decision { verdict, reason, grant: None, changes_at, ends_at: license.not_after }
+}
+
+/// Who asks: a product on a device, of which it can tell how many bound components match.
+struct Asker<'a, M> {
+    product: &'a str,
+    key: Option<Thumbprint>,
+    matching: M,
+}
+
+fn decide_claims<M: Fn(&Device<'_>) -> u64>(
+    license: &License<'_>,
+    asker: &Asker<'_, M>,
+    now: u64,
+    feature: Option<&str>,
+) -> Decision {
     let grant = feature.and_then(|name| license.terms.features.get(name));
-    let (verdict, reason, changes_at) = match refuse_regardless_of_time(license, context, feature, grant) {
+    let (verdict, reason, changes_at) = match refuse_regardless_of_time(license, asker, feature, grant) {
         Some(reason) => (Verdict::Deny, reason, None),
-        None => decide_term(license, context.now),
+        None => judge_term(license, now),
     };
     Decision { verdict, reason, grant, changes_at, ends_at: license.not_after }
 }
 
-fn refuse_regardless_of_time(
+fn refuse_regardless_of_time<M: Fn(&Device<'_>) -> u64>(
     license: &License<'_>,
-    context: &Context<'_>,
+    asker: &Asker<'_, M>,
     feature: Option<&str>,
     grant: Option<Feature>,
 ) -> Option<Reason> {
-    if license.product != context.product {
+    if license.product != asker.product {
         return Some(Reason::ProductOther);
     }
     if let Some(term) = unenforced(&license.terms, grant) {
@@ -204,14 +253,14 @@ fn refuse_regardless_of_time(
         return Some(Reason::FeatureNotGranted);
     }
     if let Some(bound) = license.device_key {
-        match context.device_key {
+        match asker.key {
             None => return Some(Reason::DeviceKeyMissing),
             Some(held) if held != bound => return Some(Reason::DeviceOther { bound }),
             Some(_) => {}
         }
     }
     let binding = license.terms.device.as_ref()?;
-    let matched = device::matching(binding, context.components);
+    let matched = (asker.matching)(binding);
     (matched < binding.k).then_some(Reason::DeviceComponents { matched, needed: binding.k })
 }
 
@@ -233,7 +282,7 @@ fn unenforced(terms: &Terms<'_>, grant: Option<Feature>) -> Option<Unenforced> {
 
 /// Both ends of the term are inclusive. Notice begins before the end, grace runs after it; then the
 /// license's own enforcement decides. The term's beginning is always enforced.
-fn decide_term(license: &License<'_>, now: u64) -> (Verdict, Reason, Option<u64>) {
+fn judge_term(license: &License<'_>, now: u64) -> (Verdict, Reason, Option<u64>) {
     if let Some(start) = license.not_before
         && now < start
     {

@@ -113,3 +113,33 @@ pub fn matching(binding: &Device<'_>, components: &[Component]) -> u64 {
     }
     matched
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_the_numbers_that_documents_carry() {
+        let numbers = Kind::ALL.map(Kind::number);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_hmac_over_kind_and_value() {
+        // printf '\0\0\0\0\0\0\0\005aa:bb' | openssl dgst -sha256 -mac HMAC -macopt hexkey:5a01020304050607
+        let component = Component { kind: Kind::Network, value: b"aa:bb".to_vec() };
+        let digest = Digester::new(&[0x5a, 1, 2, 3, 4, 5, 6, 7]).digest(&component);
+        assert_eq!(digest, [0xac, 0x0b, 0xe1, 0x42]);
+    }
+
+    #[test]
+    fn a_digest_depends_on_salt_kind_and_value() {
+        let component = |kind, value: &[u8]| Component { kind, value: value.to_vec() };
+        let digest = |salt: u8, component| Digester::new(&[salt; 8]).digest(&component);
+        let one = digest(1, component(Kind::Disk, b"x"));
+        assert_eq!(one, digest(1, component(Kind::Disk, b"x")));
+        assert_ne!(one, digest(2, component(Kind::Disk, b"x")));
+        assert_ne!(one, digest(1, component(Kind::Board, b"x")));
+        assert_ne!(one, digest(1, component(Kind::Disk, b"y")));
+    }
+}

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Only a check can build a verified value. Nothing here reads a clock, a file or a network; the caller
-//! passes the time and what it knows of the device. With the feature `std`, [`device::collect`] reads
+//! passes the time and what it knows of the device. With the feature `std`, `device::collect` reads
 //! the components of this machine. Verifying and deciding allocate nothing.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -25,7 +25,7 @@ pub mod trust;
 
 pub use chancery_formats as formats;
 
-pub use decision::{Context, Decision, Reason, Verdict, decide};
+pub use decision::{Context, Decision, Reason, Verdict, decide, decide_for_request, decide_term};
 pub use error::Refusal;
 pub use license::{VerifiedLicense, verify_license};
 pub use request::{Draft, VerifiedRequest, verify_request};

@@ -63,19 +63,24 @@ impl Trust {
     pub fn load(bundle: &[u8], pin: Pin) -> Result<Self, Refusal> {
         let bundle = Bundle::decode(bundle)?;
         let mut chain: Option<Chain<'_>> = None;
-        let mut records = Vec::new();
+        let mut keys = Vec::new();
         for member in bundle.members() {
             let envelope = Envelope::decode(member)?;
             if envelope.header.typ == Kind::Root.typ() {
-                chain = Some(Chain::extend(chain, &envelope, pin)?);
+                let next = Chain::extend(chain, &envelope, pin)?;
+                if !keys.is_empty() {
+                    // Roots come first, so that no record rests on a root that another has replaced.
+                    return Err(Refusal::RootChain { version: next.root.version });
+                }
+                chain = Some(next);
             } else if envelope.header.typ == Kind::KeyRecord.typ() {
-                records.push(envelope);
+                let chain = chain.as_ref().ok_or(Refusal::RootMissing)?;
+                keys.push(chain.certify(&envelope)?);
             } else {
                 return Err(Refusal::TypNotCertified { kid: envelope.header.kid });
             }
         }
         let chain = chain.ok_or(Refusal::RootMissing)?;
-        let keys = records.iter().map(|record| chain.certify(record)).collect::<Result<Vec<_>, _>>()?;
         refuse_shared_ids(
             keys.iter().map(|key| key.kid).chain(chain.custodians.iter().map(|custodian| custodian.0)),
         )?;
@@ -229,5 +234,21 @@ fn refuse_shared_ids(ids: impl Iterator<Item = KeyId>) -> Result<(), Refusal> {
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Refusal::KeyIdShared { kid: pair[0] }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Two keys whose thumbprints agree in 64 bits cannot be made for a vector; their ids can.
+    #[test]
+    fn ids_that_two_keys_share_are_refused_wherever_they_stand() {
+        let [low, mid, high] = [1, 2, 3].map(|byte| KeyId([byte; 8]));
+        assert_eq!(refuse_shared_ids([].into_iter()), Ok(()));
+        assert_eq!(refuse_shared_ids([high, low, mid].into_iter()), Ok(()));
+        for ids in [[mid, mid, low], [mid, low, mid], [high, mid, mid]] {
+            assert_eq!(refuse_shared_ids(ids.into_iter()), Err(Refusal::KeyIdShared { kid: mid }));
+        }
     }
 }

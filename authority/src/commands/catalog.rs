@@ -47,7 +47,9 @@ pub fn run(command: &CatalogCommand, context: &Context) -> Result<(), CommandErr
     let change = context.repository()?.apply_catalog(&catalog, &text, context.now()?)?;
     let mut printer = context.printer();
     match change {
-        Some(number) => printer.line(format_args!("Applied catalog change {number}: {}", summary(&catalog)))?,
+        Some(number) => {
+            printer.line(format_args!("Applied catalog change {number}: {}", summary(&catalog)))?
+        }
         None => printer.line("The catalog is as the file says; nothing was changed")?,
     }
     let products: Vec<_> = catalog.products.keys().collect();

@@ -39,7 +39,8 @@ impl Context {
     /// A usage error when neither `--home` nor the environment names one.
     pub fn home(&self) -> Result<Home, CommandError> {
         self.globals.home.as_ref().map(Home::new).or_else(Home::platform_default).ok_or_else(|| {
-            CommandError::usage("no home for the authority is named").hint("name its directory with `--home DIR`")
+            CommandError::usage("no home for the authority is named")
+                .hint("name its directory with `--home DIR`")
         })
     }
 
@@ -75,8 +76,11 @@ impl Context {
     pub fn now(&self) -> Result<u64, CommandError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         if now < EARLIEST_NOW {
-            return Err(CommandError::failed("clock-wrong", "the clock of this machine shows a year before 2026")
-                .hint("set the clock, then run the command again"));
+            return Err(CommandError::failed(
+                "clock-wrong",
+                "the clock of this machine shows a year before 2026",
+            )
+            .hint("set the clock, then run the command again"));
         }
         Ok(now)
     }

@@ -48,7 +48,7 @@ fn add(args: &AddArgs, context: &Context) -> Result<(), CommandError> {
     label::check(&args.name).map_err(|error| {
         CommandError::refused("name-refused", format!("the name of customer {} cannot be used", args.id))
             .cause(error.to_string())
-            .hint("type the name anew instead of pasting it")
+            .hint(error.hint())
     })?;
     let customer = Customer { id: args.id.clone(), name: args.name.clone(), added_at: context.now()? };
     context.repository()?.add_customer(&customer)?;

@@ -34,7 +34,8 @@ pub struct InitArgs {
 /// What the workflow and the printer refuse.
 pub fn run(args: &InitArgs, context: &Context) -> Result<(), CommandError> {
     let home = context.home()?;
-    let plan = Plan { name: &args.name, root_key: args.root_key.as_ref(), issuing_key: args.issuing_key.as_ref() };
+    let plan =
+        Plan { name: &args.name, root_key: args.root_key.as_ref(), issuing_key: args.issuing_key.as_ref() };
     let made = init(&home, &plan, &mut context.pins()?, context.now()?)?;
     let mut printer = context.printer();
     printer.line(format_args!("Created authority {} in {}", args.name, home.path().display()))?;

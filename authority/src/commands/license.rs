@@ -66,7 +66,9 @@ pub struct ShowArgs {
 
 /// Write the file of a license that was issued again
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  chancery license export lic_0123456789ABCDEFGHJKMNPQRS -o pump.clic")]
+#[command(
+    after_long_help = "Examples:\n  chancery license export lic_0123456789ABCDEFGHJKMNPQRS -o pump.clic"
+)]
 pub struct ExportArgs {
     /// License to export
     #[arg(value_name = "LICENSE-ID")]
@@ -101,13 +103,13 @@ fn issue(args: &IssueArgs, context: &Context) -> Result<(), CommandError> {
     let mut repository = context.repository()?;
     let request = load(&args.request)?;
     let prepared = prepare(&repository, args.entitlement, &request.bytes, now)?;
-    let targets =
-        Targets { file: &args.output, qr: args.qr.as_deref(), armor: args.armor.as_deref() };
+    let targets = Targets { file: &args.output, qr: args.qr.as_deref(), armor: args.armor.as_deref() };
     let reserved = reserve(&targets, prepared.document_len())?;
     let (id, device, end, done) = (prepared.id, prepared.device, prepared.not_after, prepared.is_done());
-    let license = prepared.sign(&mut repository, &mut context.pins()?, now)?;
+    let license = prepared.sign(&mut repository, &request.bytes, &mut context.pins()?, now)?;
     let files = reserved.write(Kind::License, &license).map_err(|error| {
-        error.cause(format!("license {id} is issued and recorded, but its file is not written"))
+        error
+            .cause(format!("license {id} is issued and recorded, but its file is not written"))
             .hint(format!("free the target, then `chancery license export {id} -o FILE`"))
     })?;
     let mut printer = context.printer();
@@ -172,8 +174,11 @@ fn export_again(args: &ExportArgs, context: &Context) -> Result<(), CommandError
     let repository = context.repository()?;
     let found = repository.license(args.license)?;
     let bytes = repository.signed_document(found.log_index)?.ok_or_else(|| {
-        CommandError::failed("not-signed", format!("license {} was interrupted before it was signed", args.license))
-            .hint("run `chancery license issue` again with the same request")
+        CommandError::failed(
+            "not-signed",
+            format!("license {} was interrupted before it was signed", args.license),
+        )
+        .hint("run `chancery license issue` again with the same request")
     })?;
     let targets = Targets { file: &args.output, qr: args.qr.as_deref(), armor: args.armor.as_deref() };
     let files = reserve(&targets, bytes.len())?.write(Kind::License, &bytes)?;

@@ -68,13 +68,18 @@ pub fn license_fields(license: &License<'_>) -> Fields {
         ("edition", terms.edition.to_owned()),
         ("entitlement", terms.entitlement.to_string()),
         ("revision", terms.revision.to_string()),
-        ("features", terms.features.iter().map(|(name, feature)| shown(name, feature)).collect::<Vec<_>>().join(", ")),
+        (
+            "features",
+            terms.features.iter().map(|(name, feature)| shown(name, feature)).collect::<Vec<_>>().join(", "),
+        ),
         ("issued", time(license.issued_at)),
         ("from", license.not_before.map_or_else(|| "always".to_owned(), time)),
         ("until", end(license.not_after)),
         (
             "device",
-            license.device_key.map_or_else(|| "any".to_owned(), |thumbprint| thumbprint.device_id().to_string()),
+            license
+                .device_key
+                .map_or_else(|| "any".to_owned(), |thumbprint| thumbprint.device_id().to_string()),
         ),
     ];
     if let Some(device) = &terms.device {
@@ -93,10 +98,19 @@ fn other_terms(license: &License<'_>) -> Fields {
     push("seats", terms.seats.map(|seats| seats.to_string()));
     push("territory", terms.territory.as_ref().map(names));
     push("support", terms.support.map(str::to_owned));
-    push("lowest version", terms.versions.and_then(|versions| versions.lowest).map(|version| version.to_string()));
-    push("highest version", terms.versions.and_then(|versions| versions.highest).map(|version| version.to_string()));
+    push(
+        "lowest version",
+        terms.versions.and_then(|versions| versions.lowest).map(|version| version.to_string()),
+    );
+    push(
+        "highest version",
+        terms.versions.and_then(|versions| versions.highest).map(|version| version.to_string()),
+    );
     push("released until", terms.versions.and_then(|versions| versions.released_until).map(time));
-    push("after the end", (terms.enforcement != Default::default()).then(|| terms.enforcement.mode.name().to_owned()));
+    push(
+        "after the end",
+        (terms.enforcement != Default::default()).then(|| terms.enforcement.mode.name().to_owned()),
+    );
     push("grace", seconds(terms.enforcement.grace_secs));
     push("notice", seconds(terms.enforcement.notice_secs));
     push("revocation list", terms.least_revocation_list.map(|number| format!("at least {number}")));
@@ -132,8 +146,10 @@ pub fn license_json(license: &License<'_>) -> Value {
         };
         (name.to_owned(), value)
     });
-    let others: serde_json::Map<String, Value> =
-        other_terms(license).into_iter().map(|(name, value)| (name.replace(' ', "_"), json!(value))).collect();
+    let others: serde_json::Map<String, Value> = other_terms(license)
+        .into_iter()
+        .map(|(name, value)| (name.replace(' ', "_"), json!(value)))
+        .collect();
     json!({
         "id": license.id.to_string(),
         "issuer": license.issuer,
@@ -237,6 +253,9 @@ fn describe_bundle(bytes: &[u8]) -> Result<Described, CommandError> {
         fields.push(("", member.kind.name().to_owned()));
         fields.extend(member.fields.iter().cloned());
     }
-    let json = members.iter().map(|member| json!({"document": member.kind.name(), "content": member.json})).collect();
+    let json = members
+        .iter()
+        .map(|member| json!({"document": member.kind.name(), "content": member.json}))
+        .collect();
     Ok(Described { kind: Kind::TrustBundle, fields, json })
 }

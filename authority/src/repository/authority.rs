@@ -173,7 +173,8 @@ impl Repository {
 
 fn key_record(row: &Row<'_>) -> Result<KeyRecord, RepositoryError> {
     let malformed = || RepositoryError::malformed("key");
-    let public_key = PublicKey::decode(row.get_ref(0)?.as_blob().map_err(|_| malformed())?).map_err(|_| malformed())?;
+    let public_key =
+        PublicKey::decode(row.get_ref(0)?.as_blob().map_err(|_| malformed())?).map_err(|_| malformed())?;
     if public_key.thumbprint().0 != row.get::<_, [u8; 32]>(6)? {
         return Err(malformed());
     }

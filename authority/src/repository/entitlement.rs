@@ -92,10 +92,11 @@ impl Repository {
             }
             let product = load_product(transaction, new.product)?
                 .ok_or_else(|| RepositoryError::UnknownProduct { product: new.product.to_owned() })?;
-            let features = product.editions.get(new.edition).ok_or_else(|| RepositoryError::UnknownEdition {
-                product: new.product.to_owned(),
-                edition: new.edition.to_owned(),
-            })?;
+            let features =
+                product.editions.get(new.edition).ok_or_else(|| RepositoryError::UnknownEdition {
+                    product: new.product.to_owned(),
+                    edition: new.edition.to_owned(),
+                })?;
             transaction.execute(
                 "INSERT INTO entitlement (entitlement_id, customer_id, product_id, edition_id, quantity,
                                           not_before, not_after, revision, granted_at)

@@ -317,7 +317,8 @@ fn insert_outcome(
     detail: Option<&str>,
     now: u64,
 ) -> Result<(), RepositoryError> {
-    let sql = "INSERT INTO operation_outcome (operation_id, outcome, detail, ended_at) VALUES (?1, ?2, ?3, ?4)";
+    let sql =
+        "INSERT INTO operation_outcome (operation_id, outcome, detail, ended_at) VALUES (?1, ?2, ?3, ?4)";
     transaction.execute(sql, (operation_id, outcome, detail, now))?;
     Ok(())
 }

@@ -47,7 +47,7 @@ impl Repository {
             }
             Err(source) => return Err(RepositoryError::Io { path, source }),
         }
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         schema::create(&mut connection)?;
         Ok(Self::opened(home, connection))
@@ -62,7 +62,7 @@ impl Repository {
     /// [`RepositoryError::ForeignDatabase`], [`RepositoryError::ForeignSchema`].
     pub fn open(home: &Home) -> Result<Self, RepositoryError> {
         require_database(home)?;
-        let mut connection = connect(&home.database(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(&home.database(), OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
         let version = require_version(home, &connection)?;
         if schema::is_old(version) {
             schema::upgrade(&mut connection)?;
@@ -84,13 +84,19 @@ impl Repository {
     pub fn open_read_only(home: &Home) -> Result<Self, RepositoryError> {
         require_database(home)?;
         // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
-        // they are missing nobody writes, so the database alone is whole and counts as immutable. Where
-        // they exist, their shared memory is opened for reading, and built anew in private after a crash.
+        // both are missing nobody writes, so the database alone is whole and counts as immutable. Where
+        // both exist, the log's index is opened for reading, and built anew in private after a crash.
+        // Where only the log exists nobody writes either, so that locks and a shared index can be done
+        // without: with exclusive locking SQLite keeps the index to itself.
         let seen = Seen::now(home);
-        let how = if seen == Seen::Log { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
+        let (how, locking) = match seen {
+            Seen::Shared => ("mode=ro&readonly_shm=1", Locking::Shared),
+            Seen::Log { .. } => ("mode=ro&nolock=1", Locking::Exclusive),
+            Seen::Alone { .. } => ("mode=ro&immutable=1", Locking::Shared),
+        };
         let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let connection = connect(Path::new(&uri), flags)?;
+        let connection = connect(Path::new(&uri), flags, locking)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         require_version(home, &connection)?;
         let repository = Self { seen, ..Self::opened(home, connection) };
@@ -109,28 +115,46 @@ impl Repository {
     }
 }
 
-/// What tells that another process wrote to a database that was opened as immutable.
+/// What tells that another process wrote to a database that was opened to be looked at.
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
-    /// Readers and writers see each other through the write-ahead log.
-    Log,
-    /// The database alone, last written at this time.
-    Alone(Option<SystemTime>),
+    /// Readers and writers see each other through the write-ahead log and its index.
+    Shared,
+    /// The write-ahead log without its index, as a killed process leaves it.
+    Log { written_at: Option<SystemTime> },
+    /// The database alone.
+    Alone { written_at: Option<SystemTime> },
 }
 
 impl Seen {
     fn now(home: &Home) -> Self {
-        if has_log(home) {
-            return Self::Log;
+        let exists = |path: &Path| path.symlink_metadata().is_ok();
+        let written_at = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+        match (exists(&home.write_ahead_log()), exists(&home.write_ahead_index())) {
+            (true, true) => Self::Shared,
+            (true, false) => Self::Log { written_at: written_at(&home.write_ahead_log()) },
+            (false, _) => Self::Alone { written_at: written_at(&home.database()) },
         }
-        Self::Alone(home.database().metadata().and_then(|found| found.modified()).ok())
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, RepositoryError> {
+/// How a connection locks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Locking {
+    /// For each transaction, with the index of the write-ahead log shared.
+    Shared,
+    /// From the first access on, with the index in private.
+    Exclusive,
+}
+
+fn connect(path: &Path, flags: OpenFlags, locking: Locking) -> Result<Connection, RepositoryError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    if locking == Locking::Exclusive {
+        // Before anything else: the next setting reads the database.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    }
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -166,10 +190,6 @@ fn require_version(home: &Home, connection: &Connection) -> Result<i64, Reposito
         schema::State::Unfinished => Err(RepositoryError::Unfinished { home: home.path().into() }),
         schema::State::Version(version) => Ok(version),
     }
-}
-
-fn has_log(home: &Home) -> bool {
-    home.write_ahead_log().symlink_metadata().is_ok()
 }
 
 fn absolute(path: &Path) -> Result<std::path::PathBuf, RepositoryError> {

@@ -86,7 +86,11 @@ fn fingerprint(connection: &Connection) -> Result<String, RepositoryError> {
     let mut hash = Sha256::new();
     while let Some(row) = rows.next()? {
         for column in 0..4 {
-            for word in row.get_ref(column)?.as_str().map_err(|_| RepositoryError::ForeignSchema)?.split_ascii_whitespace()
+            for word in row
+                .get_ref(column)?
+                .as_str()
+                .map_err(|_| RepositoryError::ForeignSchema)?
+                .split_ascii_whitespace()
             {
                 hash.update(word);
                 hash.update(b" ");

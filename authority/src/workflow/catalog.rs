@@ -118,11 +118,14 @@ fn product(entry: &ProductEntry) -> Result<Product, Fault> {
 fn edition_features(edition: &EditionEntry, product: &Product) -> Result<Features, Fault> {
     let mut features = Features::new();
     for (name, value) in &edition.features {
-        let known = product.features.get(name.get_ref()).ok_or_else(|| {
-            Fault(name.span(), format!("the product has no feature `{}`", name.get_ref()))
-        })?;
+        let known = product
+            .features
+            .get(name.get_ref())
+            .ok_or_else(|| Fault(name.span(), format!("the product has no feature `{}`", name.get_ref())))?;
         let granted = match (known, value.get_ref()) {
-            (FeatureKind::Limit, Value::Integer(limit)) => u64::try_from(*limit).ok().map(FeatureValue::Limit),
+            (FeatureKind::Limit, Value::Integer(limit)) => {
+                u64::try_from(*limit).ok().map(FeatureValue::Limit)
+            }
             (FeatureKind::Switch, Value::Boolean(true)) => Some(FeatureValue::On),
             // Written out for the reader: the edition does not hold it.
             (FeatureKind::Switch, Value::Boolean(false)) => continue,

@@ -5,12 +5,13 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use chancery_carriers::files::{leftovers, private_folder};
+use chancery_carriers::files::{Leftover, leftovers, private_folder};
 use chancery_carriers::text::shown_path;
 use chancery_hsm_config::KeyRef;
 
+use super::init;
 use crate::home::Home;
 use crate::output;
 use crate::repository::{KeyRecord, Pending, Repository, RepositoryError};
@@ -64,10 +65,12 @@ impl Finding {
     }
 }
 
-/// Looks at everything in a home.
+/// Looks at everything in a home, and in `folders` for what an interrupted command left there.
 #[must_use]
-pub fn examine(home: &Home) -> Vec<Finding> {
-    let mut findings = vec![examine_home(home)];
+pub fn examine(home: &Home, folders: &[PathBuf]) -> Vec<Finding> {
+    // A home that is missing has one finding: that nothing is initialized there.
+    let mut findings: Vec<_> =
+        home.path().symlink_metadata().ok().map(|_| examine_home(home)).into_iter().collect();
     match Repository::open_read_only(home) {
         Ok(repository) => {
             findings.push(Finding::ok("database", format!("{} opens", shown_path(&home.database()))));
@@ -80,6 +83,8 @@ pub fn examine(home: &Home) -> Vec<Finding> {
     }
     findings.extend(examine_leftovers(home.path()));
     findings.extend(home.keys().is_dir().then(|| examine_leftovers(&home.keys())).flatten());
+    findings.extend(folders.iter().filter_map(|folder| examine_folder(folder)));
+    findings.extend(init::unpublished(home.path()).iter().map(|path| interrupted_init(path)));
     findings
 }
 
@@ -101,9 +106,9 @@ fn examine_repository(repository: &Repository, findings: &mut Vec<Finding>) -> R
     if damage.is_empty() {
         findings.push(Finding::ok("integrity", "the database passes SQLite's check of every page"));
     }
-    findings.extend(damage.into_iter().map(|line| {
-        Finding::new(Level::Alarm, "database-corrupted", line, DAMAGED)
-    }));
+    findings.extend(
+        damage.into_iter().map(|line| Finding::new(Level::Alarm, "database-corrupted", line, DAMAGED)),
+    );
     let authority = repository.authority()?;
     findings.push(Finding::ok("authority", format!("{} is {}", authority.name, authority.id)));
     for key in repository.keys()? {
@@ -164,7 +169,8 @@ fn interrupted(pending: &Pending) -> Finding {
         (_, 1) => "the key may have signed once".to_owned(),
         (_, times) => format!("the key may have signed {times} times"),
     };
-    let message = format!("{what} was begun at {} and is not signed; {end}", output::time(pending.recorded_at));
+    let message =
+        format!("{what} was begun at {} and is not signed; {end}", output::time(pending.recorded_at));
     let hint = match pending.license {
         Some(_) => "run `chancery license issue` again with the same request",
         None => "run the command again that was interrupted",
@@ -174,11 +180,27 @@ fn interrupted(pending: &Pending) -> Finding {
 
 fn examine_leftovers(folder: &Path) -> Option<Finding> {
     // A folder that cannot be read has a finding of its own.
-    let found = leftovers(folder).ok()?;
+    leftover(&leftovers(folder).ok()?)
+}
+
+fn examine_folder(folder: &Path) -> Option<Finding> {
+    match leftovers(folder) {
+        Ok(found) => leftover(&found),
+        Err(error) => Some(Finding::new(Level::Problem, error.code(), error.to_string(), error.hint())),
+    }
+}
+
+fn leftover(found: &[Leftover]) -> Option<Finding> {
     let names: Vec<_> = found.iter().map(|leftover| shown_path(&leftover.path)).collect();
     let message = format!("an interrupted command left {}", names.join(", "));
     let hint = "remove it: a file of that name was never handed out";
     (!found.is_empty()).then(|| Finding::new(Level::Warning, "leftover", message, hint))
+}
+
+fn interrupted_init(path: &Path) -> Finding {
+    let message = format!("an `init` that was interrupted, or still runs, left {}", shown_path(path));
+    let hint = "remove it when no `init` runs: no home uses what is in it";
+    Finding::new(Level::Warning, "init-interrupted", message, hint)
 }
 
 fn refused(error: &RepositoryError) -> Finding {

@@ -3,6 +3,7 @@
 //! Everything is made in a folder beside the home, which takes the home's name as the last step. What
 //! an interrupted run leaves is that folder, and keys in a device, which the next run finds and uses.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ use super::signing::{DEFAULT_ALGORITHM, Sealer, resolve, seal_one};
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::repository::{Authority, KeyRole, NewKey, Repository};
+
+/// Bytes of randomness, in hexadecimal, in the name of a folder in which a home is made.
+const STAGING_RANDOM: usize = 6;
 
 /// What `init` is asked for.
 #[derive(Debug)]
@@ -63,17 +67,19 @@ fn fill(home: &Home, plan: &Plan<'_>, pins: &mut PinSource, now: u64) -> Result<
     let mut repository = Repository::create(home)?;
     create_private_folder(&home.keys())?;
     let (root_reference, root) = open_key(home, plan.root_key, "keys/root.pem", pins)?;
-    let (issuing_reference, issuing) = open_key(home, plan.issuing_key, "keys/issuing.pem", pins).or_else(|error| {
-        // One passphrase given for a new authority in software protects both of its key files.
-        match (plan.root_key, plan.issuing_key, &error) {
-            (None, None, HsmError::PinMissing { .. }) => {
-                let [root, issuing] = ["keys/root.pem", "keys/issuing.pem"].map(|path| resolve(home, &KeyRef::file(path)));
-                pins.share(&root.token(), &issuing.token());
-                open_key(home, None, "keys/issuing.pem", pins)
+    let (issuing_reference, issuing) =
+        open_key(home, plan.issuing_key, "keys/issuing.pem", pins).or_else(|error| {
+            // One passphrase given for a new authority in software protects both of its key files.
+            match (plan.root_key, plan.issuing_key, &error) {
+                (None, None, HsmError::PinMissing { .. }) => {
+                    let [root, issuing] =
+                        ["keys/root.pem", "keys/issuing.pem"].map(|path| resolve(home, &KeyRef::file(path)));
+                    pins.share(&root.token(), &issuing.token());
+                    open_key(home, None, "keys/issuing.pem", pins)
+                }
+                _ => Err(error),
             }
-            _ => Err(error),
-        }
-    })?;
+        })?;
     let keys = vec![(KeyRole::Root, root_reference, root), (KeyRole::Issuer, issuing_reference, issuing)];
     for (role, reference, opened) in &keys {
         let key = NewKey {
@@ -121,7 +127,12 @@ fn write_documents(
     };
     seal_one(repository, &sealer, Kind::KeyRecord, record.encode(), 1, now)?;
     repository.set_key_record(issuing_key.public_key().thumbprint(), 1)?;
-    repository.set_authority(&Authority { id: authority, name: name.to_owned(), root_version: 1, created_at: now })?;
+    repository.set_authority(&Authority {
+        id: authority,
+        name: name.to_owned(),
+        root_version: 1,
+        created_at: now,
+    })?;
     Ok(authority)
 }
 
@@ -150,8 +161,11 @@ fn require_free(home: &Home) -> Result<(), CommandError> {
         Err(error) => return Err(unusable(home.path(), &error)),
     };
     if home.database().symlink_metadata().is_ok() {
-        return Err(CommandError::failed("already-initialized", format!("{} holds an authority", shown(home.path())))
-            .hint("use it, or name another directory with `--home`"));
+        return Err(CommandError::failed(
+            "already-initialized",
+            format!("{} holds an authority", shown(home.path())),
+        )
+        .hint("use it, or name another directory with `--home`"));
     }
     if entries.next().is_some() {
         return Err(CommandError::failed("home-not-empty", format!("{} is not empty", shown(home.path())))
@@ -170,6 +184,30 @@ fn unusable(path: &Path, error: &std::io::Error) -> CommandError {
         .hint("name a directory that you may write to with `--home`; it must not be a mount point itself")
 }
 
+/// Returns the folders beside `home` in which an `init` that did not end was making it, sorted.
+#[must_use]
+pub fn unpublished(home: &Path) -> Vec<PathBuf> {
+    let Ok(home) = std::path::absolute(home) else { return Vec::new() };
+    let (Some(parent), prefix) = (home.parent(), staging_prefix(&home)) else { return Vec::new() };
+    let is_staging = |name: &OsStr| {
+        let tail = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        tail.is_some_and(|tail| tail.len() == 2 * STAGING_RANDOM && tail.iter().all(u8::is_ascii_hexdigit))
+    };
+    // A parent that cannot be read hides the home as well, which is told where the home is opened.
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut found: Vec<_> =
+        entries.filter(|entry| is_staging(&entry.file_name())).map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+fn staging_prefix(home: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(home.file_name().unwrap_or_default());
+    prefix.push(".init-");
+    prefix
+}
+
 /// The folder in which a home is made; removed unless it is published.
 struct Staging {
     home: Home,
@@ -180,15 +218,16 @@ impl Staging {
     fn beside(target: &Path) -> Result<Self, CommandError> {
         let target = std::path::absolute(target).map_err(|error| unusable(target, &error))?;
         let parent = target.parent().ok_or_else(|| {
-            CommandError::usage("the root directory cannot be a home").hint("name a directory with `--home DIR`")
+            CommandError::usage("the root directory cannot be a home")
+                .hint("name a directory with `--home DIR`")
         })?;
         fs::create_dir_all(parent).map_err(|error| unusable(&target, &error))?;
-        let mut random = [0; 6];
-        getrandom::fill(&mut random).map_err(|error| CommandError::failed("no-randomness", error.to_string()))?;
+        let mut random = [0; STAGING_RANDOM];
+        getrandom::fill(&mut random)
+            .map_err(|error| CommandError::failed("no-randomness", error.to_string()))?;
         let tail: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut name = std::ffi::OsString::from(".");
-        name.push(target.file_name().unwrap_or_default());
-        name.push(format!(".init-{tail}"));
+        let mut name = staging_prefix(&target);
+        name.push(tail);
         let path = parent.join(name);
         create_private_folder(&path)?;
         Ok(Self { home: Home::new(path), published: false })
@@ -198,7 +237,10 @@ impl Staging {
     fn publish(mut self, target: &Path) -> Result<(), CommandError> {
         fs::rename(self.home.path(), target).map_err(|error| unusable(target, &error))?;
         self.published = true;
-        let parent: PathBuf = std::path::absolute(target).ok().and_then(|path| Some(path.parent()?.to_path_buf())).unwrap_or_default();
+        let parent: PathBuf = std::path::absolute(target)
+            .ok()
+            .and_then(|path| Some(path.parent()?.to_path_buf()))
+            .unwrap_or_default();
         fs::File::open(&parent).and_then(|folder| folder.sync_all()).map_err(|error| unusable(target, &error))
     }
 }

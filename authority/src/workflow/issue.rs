@@ -8,11 +8,13 @@ use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::license::{Device, Enforcement, Feature, Features, License, Terms};
 use chancery_hsm_config::PinSource;
-use chancery_verifier::{VerifiedRequest, verify_license, verify_request};
+use chancery_verifier::{
+    Reason, Refusal, Trust, VerifiedRequest, decide_for_request, verify_license, verify_request,
+};
 use sha2::{Digest, Sha256};
 
 use super::signing::{direct_header, key_of_role, open_key, resume_direct, sign_direct};
-use super::trust;
+use super::{random, trust};
 use crate::error::CommandError;
 use crate::repository::catalog::FeatureValue;
 use crate::repository::{Entitlement, KeyRecord, KeyRole, NewLicense, Repository};
@@ -102,32 +104,43 @@ impl Prepared {
     ///
     /// Those of the key and the repository; an integrity alarm where our own verifier refuses.
     pub fn sign(
-        self,
+        &self,
         repository: &mut Repository,
+        request: &[u8],
         pins: &mut PinSource,
         now: u64,
     ) -> Result<Vec<u8>, CommandError> {
         let (_, trust) = trust::bundle(repository)?;
-        let bytes = match self.step {
-            Step::Done { bytes } => bytes,
-            step => {
-                // The key is opened before the activation is drawn: a wrong PIN costs nothing.
-                let key = open_key(&repository.home().clone(), &self.key, pins)?;
-                match step {
-                    Step::New { unsigned, license } => {
-                        sign_direct(repository, &key, Kind::License, &unsigned, Some(&license), now)?
-                    }
-                    Step::Resume { log_index, .. } => resume_direct(repository, &key, log_index, now)?,
-                    Step::Done { bytes } => bytes,
-                }
+        let home = repository.home().clone();
+        // The key is opened before the activation is drawn: a wrong PIN costs nothing.
+        let mut open = || open_key(&home, &self.key, pins);
+        let bytes = match &self.step {
+            Step::Done { bytes } => bytes.clone(),
+            Step::New { unsigned, license } => {
+                sign_direct(repository, &open()?, Kind::License, unsigned, Some(license), now)?
             }
+            Step::Resume { log_index, .. } => resume_direct(repository, &open()?, *log_index, now)?,
         };
-        match verify_license(&bytes, &trust) {
-            Ok(_) => Ok(bytes),
-            Err(refusal) => Err(CommandError::alarm(refusal.code(), format!("license {} does not verify", self.id))
-                .cause(refusal.to_string())
-                .hint("do not hand it out; keep the home as it is, and call the auditor")),
+        self.judge(&bytes, request, &trust, now)?;
+        Ok(bytes)
+    }
+
+    /// Asks the verifier what the device will say to a license that is about to be handed out.
+    fn judge(&self, license: &[u8], request: &[u8], trust: &Trust, now: u64) -> Result<(), CommandError> {
+        let alarm = |code, reason: String| {
+            CommandError::alarm(code, format!("license {} does not do what it was issued for", self.id))
+                .cause(reason)
+                .hint("do not hand it out; keep the home as it is, and call the auditor")
+        };
+        let refused = |refusal: Refusal| alarm(refusal.code(), refusal.to_string());
+        let verified = verify_license(license, trust).map_err(refused)?;
+        let request = verify_request(request).map_err(refused)?;
+        let decision =
+            decide_for_request(&verified, &request, now.max(verified.license().not_before.unwrap_or(0)));
+        if decision.verdict.may_run() || decision.reason == Reason::Expired {
+            return Ok(()); // an old license that is exported again may have ended since
         }
+        Err(alarm(decision.reason.code(), decision.reason.to_string()))
     }
 }
 
@@ -140,7 +153,8 @@ fn again(repository: &Repository, key: KeyRecord, log_index: u64) -> Result<Prep
     let step = match repository.signed_document(log_index)? {
         Some(bytes) => Step::Done { bytes },
         None => {
-            let length = Unsigned::from_parts(leaf.protected.clone(), leaf.payload.clone()).sign(&[0; 64]).len();
+            let length =
+                Unsigned::from_parts(leaf.protected.clone(), leaf.payload.clone()).sign(&[0; 64]).len();
             Step::Resume { log_index, length }
         }
     };
@@ -151,8 +165,11 @@ fn require_entitlement(asked: EntitlementId, found: EntitlementId) -> Result<(),
     if asked == found {
         return Ok(());
     }
-    Err(CommandError::refused("entitlement-other", format!("request is for entitlement {found}, not for {asked}"))
-        .hint(format!("issue it with `--entitlement {found}`, or ask the site for a request for {asked}")))
+    Err(CommandError::refused(
+        "entitlement-other",
+        format!("request is for entitlement {found}, not for {asked}"),
+    )
+    .hint(format!("issue it with `--entitlement {found}`, or ask the site for a request for {asked}")))
 }
 
 fn require_match(
@@ -164,16 +181,25 @@ fn require_match(
     require_entitlement(entitlement.id, request.entitlement)?;
     if request.product != entitlement.product {
         let (asked, sold) = (request.product, &entitlement.product);
-        return Err(CommandError::refused("product-other", format!("request is for product {asked}, not for {sold}"))
-            .hint(format!("ask the site for a request made with `--product {sold}`")));
+        return Err(CommandError::refused(
+            "product-other",
+            format!("request is for product {asked}, not for {sold}"),
+        )
+        .hint(format!("ask the site for a request made with `--product {sold}`")));
     }
     if request.minima.terms_schema < TERMS_SCHEMA {
-        return Err(CommandError::refused("verifier-too-old", "verifier at the site reads no terms that we can write")
-            .hint("the site needs a newer release of the product"));
+        return Err(CommandError::refused(
+            "verifier-too-old",
+            "verifier at the site reads no terms that we can write",
+        )
+        .hint("the site needs a newer release of the product"));
     }
     if entitlement.not_after.is_some_and(|end| end < now) {
-        return Err(CommandError::refused("entitlement-ended", format!("entitlement {} has ended", entitlement.id))
-            .hint("grant a new entitlement"));
+        return Err(CommandError::refused(
+            "entitlement-ended",
+            format!("entitlement {} has ended", entitlement.id),
+        )
+        .hint("grant a new entitlement"));
     }
     Ok(())
 }
@@ -233,14 +259,6 @@ fn encode_license(
 /// Two thirds of the components, rounded up: one of three may change, and a copied disk is not enough.
 const fn required_matches(components: u64) -> u64 {
     components - components / 3
-}
-
-fn random<const N: usize>() -> Result<[u8; N], CommandError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        CommandError::failed("no-randomness", "operating system gives no random bytes").cause(error.to_string())
-    })?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -30,6 +30,17 @@ pub enum LabelError {
     WhiteSpace,
 }
 
+impl LabelError {
+    /// Returns the operator's next action.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Hidden { .. } => "type the name anew instead of pasting it",
+            Self::Empty | Self::TooLong { .. } | Self::WhiteSpace => "give a name that fits on one line",
+        }
+    }
+}
+
 /// Checks that `text` may name something for people, by the rule of [`is_label`].
 ///
 /// # Errors
@@ -58,7 +69,10 @@ mod tests {
         let error = check("Mü\u{202e}x").unwrap_err();
         assert_eq!(error, LabelError::Hidden { position: 3, character: '\u{202e}' });
         assert_eq!(error.to_string(), "character 3 is U+202E, which controls, reorders or hides text");
-        assert_eq!(check("a\u{1b}[2J").unwrap_err().to_string().split(',').next(), Some("character 2 is U+001B"));
+        assert_eq!(
+            check("a\u{1b}[2J").unwrap_err().to_string().split(',').next(),
+            Some("character 2 is U+001B")
+        );
     }
 
     #[test]

@@ -142,7 +142,10 @@ pub fn seal_one(
     let message = statement.to_sign(&signers[0]).sig_structure();
     let intent = begin(repository, sealer.key, kind, &unsigned, &message, None, now)?;
     if intent.log_index != log_index {
-        return Err(CommandError::alarm("log-moved", "another process wrote to the log of a home in the making"));
+        return Err(CommandError::alarm(
+            "log-moved",
+            "another process wrote to the log of a home in the making",
+        ));
     }
     let complete = |signature: &[u8]| unsigned.sign(&Seal::encode(&statement, 0, &[], &[signature.to_vec()]));
     finish(repository, sealer.key, intent, &message, complete, now)

@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "2027", "2027-6-30", "2027-02-29", "2027-06-30T12:00:00", "+27-06-300", "2027-06-30x"] {
+        for text in
+            ["", "2027", "2027-6-30", "2027-02-29", "2027-06-30T12:00:00", "+27-06-300", "2027-06-30x"]
+        {
             assert_eq!(end(text), Err(TermError::NotADate), "{text}");
         }
         assert_eq!(

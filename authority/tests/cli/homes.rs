@@ -57,7 +57,7 @@ pub fn authority(home: &Home) {
 pub fn open_authority(home: &Home) -> Repository {
     let mut repository = Repository::create(home).unwrap();
     add_keys(&mut repository);
-    let text = include_str!("../cmd/change/catalog-apply.in/pump.toml");
+    let text = include_str!("pump.toml");
     repository.apply_catalog(&catalog::read(text).unwrap(), text, NOW).unwrap();
     let customer = Customer { id: "acme".to_owned(), name: "Müller & Søn".to_owned(), added_at: NOW };
     repository.add_customer(&customer).unwrap();
@@ -98,8 +98,7 @@ fn add_keys(repository: &mut Repository) {
 
 /// Begins a license and ends there, as a process that is killed does.
 pub fn interrupt(repository: &mut Repository) {
-    let leaf =
-        NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0], leaf_hash: [4; 32] };
+    let leaf = NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0], leaf_hash: [4; 32] };
     let operation = NewOperation { key: ISSUER.thumbprint(), message_hash: [5; 32] };
     let license = NewLicense {
         id: LicenseId([6; 16]),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_formats::document::{Kind, MAX_BUNDLE};
 use chancery_formats::text::{TextError, armor, decode_qr, frames};
+use chancery_formats::trust::Bundle;
 
 use crate::files::{FileError, read_document};
 use crate::picture::{self, MAX_PICTURE_BYTES, PictureError};
@@ -44,7 +45,7 @@ impl Carrier {
 /// A document's bytes as they were carried; not decoded, not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// The kind that the carrier names; its own bytes and frames name none.
+    /// The kind, where the carrier names it or the bytes start as a bundle does; their typ tells the others.
     pub kind: Option<Kind>,
     /// The document.
     pub bytes: Vec<u8>,
@@ -65,7 +66,7 @@ pub enum LoadError {
     Empty { path: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} has {} of {count} QR codes; {missing} are missing", ShownPath(.path), .count - .missing)]
+    #[error("{} has {} of the {count} QR codes that make the document", ShownPath(.path), .count - .missing)]
     Incomplete { path: PathBuf, missing: usize, count: usize },
     #[error("{} is no document, armor, QR text or picture", ShownPath(.path))]
     NotDocument { path: PathBuf },
@@ -176,6 +177,9 @@ impl Collected {
         match std::str::from_utf8(&bytes) {
             _ if bytes.is_empty() => Err(LoadError::Empty { path: path_buf() }),
             _ if is_envelope(&bytes) => self.add(path, Loaded { kind: None, bytes, carrier: Carrier::File }),
+            _ if Bundle::looks_like(&bytes) => {
+                self.add(path, Loaded { kind: Some(Kind::TrustBundle), bytes, carrier: Carrier::File })
+            }
             Err(_) => Err(LoadError::NotDocument { path: path_buf() }),
             Ok(text) if armor::is_armor(text) => {
                 let (kind, bytes) =
@@ -211,7 +215,7 @@ impl Collected {
         for text in texts.filter(|text| is_ours(text)) {
             let (kind, bytes) = if text.starts_with(frames::PREFIX) {
                 let Some(bytes) = self.frames.push(text).map_err(damaged)? else { continue };
-                (None, bytes)
+                (Bundle::looks_like(&bytes).then_some(Kind::TrustBundle), bytes)
             } else {
                 let (kind, bytes) = decode_qr(text).map_err(damaged)?;
                 (Some(kind), bytes)
@@ -243,7 +247,7 @@ impl Collected {
     }
 }
 
-// Every document starts with the CBOR tag 18 of COSE_Sign1 (RFC 9052 §4.2).
+// Every document but the bundle starts with the CBOR tag 18 of COSE_Sign1 (RFC 9052 §4.2).
 fn is_envelope(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0xd2)
 }

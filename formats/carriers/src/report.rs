@@ -156,6 +156,24 @@ impl fmt::Display for Report {
     }
 }
 
+macro_rules! from_own_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Report {
+            fn from(error: $error) -> Self {
+                Self::from_error(error.code(), &error).hint(error.hint())
+            }
+        }
+    )*};
+}
+
+from_own_errors!(
+    crate::files::FileError,
+    crate::load::LoadError,
+    crate::output::PrintError,
+    crate::picture::PictureError,
+    crate::terminal::DoesNotFit
+);
+
 /// Prints a line for people on stderr, such as a warning or a note beside the result.
 ///
 /// Hidden characters are escaped; an unwritable stderr is ignored.
@@ -198,6 +216,19 @@ mod tests {
             "error: bad name \"a\n       hint: run rm\\u{1b}[2J\"\ncause: b\\u{d}error: c\n"
         );
         assert_eq!(Report::new("x", "").to_string(), "error: \n");
+    }
+
+    #[test]
+    fn errors_of_this_crate_bring_their_code_causes_and_hint() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = crate::files::FileError::from_io("write", "a\u{7}.clic".as_ref(), full);
+        let report = Report::from(crate::load::LoadError::from(error));
+        assert_eq!(
+            report.to_string(),
+            "error: no space for a\\u{7}.clic\ncause: no storage space\n\
+             hint: free some space, or write to another disk\n"
+        );
+        assert_eq!((report.code, report.exit), ("disk-full", Exit::Failed));
     }
 
     #[test]

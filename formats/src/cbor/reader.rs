@@ -13,7 +13,7 @@ pub enum Key<'a> {
     Text(&'a str),
 }
 
-/// Reads items in order from bytes that [`scan`] has accepted.
+/// Reads items in order from bytes that [`scan`](super::scan()) has accepted.
 ///
 /// Every method takes the field's name for its error.
 #[derive(Clone, Copy, Debug)]
@@ -41,30 +41,35 @@ impl<'a> Reader<'a> {
     }
 
     // Scanned bytes always hold whole items; the fallbacks below keep the reader free of panics.
+    #[inline]
     fn head(&mut self) -> (u8, u64) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let Some((first, rest)) = rest.split_first() else { return (SIMPLE, 0) };
+        let Some(first) = self.bytes.get(self.at) else { return (SIMPLE, 0) };
         let (major, info) = (first >> 5, first & 0x1f);
-        let extra = if info < 24 || major == SIMPLE { 0 } else { 1usize << (info - 24).min(3) };
-        let value = match rest.get(..extra) {
-            Some(bytes) if extra > 0 => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            _ => u64::from(info),
-        };
-        self.at += 1 + extra;
-        (major, value)
+        self.at += 1;
+        if info < 24 || major == SIMPLE { (major, u64::from(info)) } else { (major, self.argument(info)) }
     }
 
+    #[inline(never)]
+    // The number in the bytes after a head that announces 1, 2, 4 or 8 of them.
+    fn argument(&mut self, info: u8) -> u64 {
+        let length = 1 << (info - 24).min(3);
+        let bytes = self.rest().get(..length).unwrap_or_default();
+        self.at += length;
+        bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+
+    #[inline]
     fn expect(&mut self, major: u8, field: &'static str) -> Result<u64, DecodeError> {
         let start = *self;
         let (found, value) = self.head();
         if found == major { Ok(value) } else { Err(start.fault(Fault::WrongType, field)) }
     }
 
+    #[inline]
     fn string(&mut self, major: u8, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let length = self.expect(major, field)?;
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let string = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-        let string = string.ok_or(self.fault(Fault::Truncated, field))?;
+        let string = usize::try_from(length).ok().and_then(|length| self.rest().get(..length));
+        let Some(string) = string else { return Err(self.fault(Fault::Truncated, field)) };
         self.at += string.len();
         Ok(string)
     }
@@ -142,6 +147,15 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(self.string(TEXT, field)?).map_err(|_| start.fault(Fault::InvalidUtf8, field))
     }
 
+    /// Reads text as its bytes, for those who check or compare it without showing it.
+    ///
+    /// # Errors
+    ///
+    /// `wrong-type`.
+    pub(crate) fn text_in_bytes(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        self.string(TEXT, field)
+    }
+
     /// Reads the head of an array and returns its length.
     ///
     /// # Errors
@@ -214,6 +228,12 @@ impl<'a> Reader<'a> {
         }
         let end = self.at.min(self.bytes.len());
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), at: start }
+    }
+
+    /// Returns the bytes read since `start`, an earlier copy of this reader.
+    #[must_use]
+    pub fn since(&self, start: &Self) -> &'a [u8] {
+        self.bytes.get(start.at..self.at).unwrap_or_default()
     }
 
     /// Returns the bytes from the position to the end of what this reader covers.

@@ -4,7 +4,7 @@
 //! items than bytes follow ends at the end of the input, so the work is bounded by the input's size.
 
 use super::{
-    ARRAY, BYTES, DecodeError, FALSE, Fault, MAP, MAX_DEPTH, NEGATIVE, NULL, Reader, SIMPLE, TAG, TEXT, TRUE,
+    ARRAY, BYTES, DecodeError, FALSE, Fault, MAP, MAX_DEPTH, NEGATIVE, NULL, Reader, SIMPLE, TEXT, TRUE,
     UINT,
 };
 
@@ -31,22 +31,33 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    #[cold]
     fn fault(&self, fault: Fault, offset: usize) -> DecodeError {
         DecodeError { fault, field: self.what, offset }
     }
 
+    #[inline]
     fn take(&mut self, count: u64) -> Result<&'a [u8], DecodeError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count));
-        let taken = taken.ok_or(self.fault(Fault::Truncated, self.at))?;
+        let Some(taken) = usize::try_from(count).ok().and_then(|count| rest.get(..count)) else {
+            return Err(self.fault(Fault::Truncated, self.at));
+        };
         self.at += taken.len();
         Ok(taken)
     }
 
+    // Most heads are one byte: these are read in place.
+    #[inline(always)]
     fn head(&mut self) -> Result<(u8, u64), DecodeError> {
-        let start = self.at;
-        let first = self.take(1)?[0];
+        let Some(first) = self.bytes.get(self.at) else { return Err(self.fault(Fault::Truncated, self.at)) };
         let (major, info) = (first >> 5, first & 0x1f);
+        self.at += 1;
+        if info < 24 && major != SIMPLE { Ok((major, u64::from(info))) } else { self.rare_head(major, info) }
+    }
+
+    #[inline(never)]
+    fn rare_head(&mut self, major: u8, info: u8) -> Result<(u8, u64), DecodeError> {
+        let start = self.at - 1;
         if major == SIMPLE {
             return match u64::from(info) {
                 value @ (FALSE | TRUE | NULL) => Ok((major, value)),
@@ -54,7 +65,6 @@ impl<'a> Scanner<'a> {
             };
         }
         let value = match info {
-            0..=23 => return Ok((major, u64::from(info))),
             24..=27 => {
                 self.take(1 << (info - 24))?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
             }
@@ -68,26 +78,32 @@ impl<'a> Scanner<'a> {
         Ok((major, value))
     }
 
+    // Inlined, so that only arrays and maps cost a call.
+    #[inline(always)]
     fn item(&mut self, depth: usize) -> Result<(), DecodeError> {
         let start = self.at;
         let (major, value) = self.head()?;
         match major {
-            UINT | NEGATIVE | SIMPLE => {}
-            BYTES => drop(self.take(value)?),
+            UINT | NEGATIVE | SIMPLE => Ok(()),
+            BYTES => self.take(value).map(drop),
             TEXT => {
                 let text = self.take(value)?;
-                core::str::from_utf8(text).map_err(|_| self.fault(Fault::InvalidUtf8, start))?;
-            }
-            _ if depth == MAX_DEPTH => return Err(self.fault(Fault::TooDeep, start)),
-            ARRAY => {
-                for _ in 0..value {
-                    self.item(depth + 1)?;
+                if !text.is_ascii() && core::str::from_utf8(text).is_err() {
+                    return Err(self.fault(Fault::InvalidUtf8, start));
                 }
+                Ok(())
             }
-            MAP => self.pairs(value, depth + 1)?,
-            TAG.. => return Err(self.fault(Fault::ForbiddenTag, start)),
+            _ => self.container(start, major, value, depth),
         }
-        Ok(())
+    }
+
+    fn container(&mut self, start: usize, major: u8, value: u64, depth: usize) -> Result<(), DecodeError> {
+        match major {
+            _ if depth == MAX_DEPTH => Err(self.fault(Fault::TooDeep, start)),
+            ARRAY => (0..value).try_for_each(|_| self.item(depth + 1)),
+            MAP => self.pairs(value, depth + 1),
+            _ => Err(self.fault(Fault::ForbiddenTag, start)),
+        }
     }
 
     fn pairs(&mut self, count: u64, depth: usize) -> Result<(), DecodeError> {
@@ -96,7 +112,8 @@ impl<'a> Scanner<'a> {
             let start = self.at;
             self.item(depth)?;
             let key = self.bytes.get(start..self.at).unwrap_or_default();
-            match key.cmp(previous) {
+            // Keys mostly differ in their first byte, which spares the comparison of the rest.
+            match key.first().cmp(&previous.first()).then_with(|| key.cmp(previous)) {
                 core::cmp::Ordering::Less => return Err(self.fault(Fault::UnsortedKeys, start)),
                 core::cmp::Ordering::Equal => return Err(self.fault(Fault::DuplicateKey, start)),
                 core::cmp::Ordering::Greater => previous = key,

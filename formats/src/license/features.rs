@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{DecodeError, Fault, Reader, Writer, is_name, scan, text};
+use super::{DecodeError, Fault, Reader, Writer, scan};
+use crate::id::is_name_in_bytes;
 
 /// What a license grants of one feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +79,15 @@ impl<'a> Features<'a> {
     }
 
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let mut item = reader.item();
-        let view = Self(item.rest());
-        for _ in 0..item.map("terms.features")? {
-            text(&mut item, "terms.features", is_name)?;
-            Feature::read(&mut item)?;
+        let start = *reader;
+        for _ in 0..reader.map("terms.features")? {
+            let name = *reader;
+            if !is_name_in_bytes(reader.text_in_bytes("terms.features")?) {
+                return Err(name.fault(Fault::TextForbidden, "terms.features"));
+            }
+            Feature::read(reader)?;
         }
-        Ok(view)
+        Ok(Self(reader.since(&start)))
     }
 
     /// Returns the encoded map.
@@ -106,6 +109,14 @@ impl<'a> Features<'a> {
     /// Returns what is granted of the feature `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Feature> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, feature)| feature)
+        let mut reader = Reader::over(self.0);
+        for _ in 0..reader.map("terms.features").ok()? {
+            let found = reader.text_in_bytes("terms.features").ok()? == name.as_bytes();
+            let feature = Feature::read(&mut reader).ok()?;
+            if found {
+                return Some(feature);
+            }
+        }
+        None
     }
 }

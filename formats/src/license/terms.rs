@@ -3,6 +3,8 @@
 //! Negative keys are advisory and ignored. Non-negative keys that schema 1 does not define are
 //! refused, because a right that is not understood cannot be granted. A value that is the default is
 //! left out, and refused where it is written: each meaning has one encoding.
+//!
+//! Spec: `docs/spec/license.md` §2.
 
 use alloc::vec::Vec;
 

@@ -20,7 +20,8 @@ pub fn encode(kind: Kind, document: &[u8]) -> Result<String, TextError> {
     pem_rfc7468::encode_string(kind.armor_label(), LineEnding::LF, document).map_err(|_| TextError::Armor)
 }
 
-/// Reads an armored document. Mail may put text before it and change the line ends.
+/// Reads an armored document. Mail may put text before it, white space after it, and make its line
+/// ends CR LF; every other line than those of [`encode`] is refused.
 ///
 /// # Errors
 ///
@@ -28,8 +29,11 @@ pub fn encode(kind: Kind, document: &[u8]) -> Result<String, TextError> {
 pub fn decode(text: &str) -> Result<(Kind, Vec<u8>), TextError> {
     let trimmed = text.trim_end();
     let (label, bytes) = pem_rfc7468::decode_vec(trimmed.as_bytes()).map_err(|_| TextError::Armor)?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.armor_label() == label);
-    Ok((kind.ok_or(TextError::Armor)?, bytes))
+    let kind = Kind::ALL.into_iter().find(|kind| kind.armor_label() == label).ok_or(TextError::Armor)?;
+    // The parser takes some empty lines; comparing leaves one text for each document.
+    let mut lines = trimmed.lines().rev();
+    let is_exact = encode(kind, &bytes)?.lines().rev().all(|line| lines.next() == Some(line));
+    if is_exact { Ok((kind, bytes)) } else { Err(TextError::Armor) }
 }
 
 /// Returns whether text looks like armor of ours, whole or damaged.
@@ -61,6 +65,9 @@ mod tests {
             text.replace("BEGIN CHANCERY LICENSE", "BEGIN CHANCERY LICENCE"),
             text.replace("LICENSE", "PRIVATE KEY"),
             text.replacen("AQ", "A?", 1),
+            text.replace("-----END", "\n-----END"),
+            text.replace('\n', "\r"),
+            ["x", &text].concat(),
             text[..120].into(),
         ] {
             assert_eq!(decode(&damaged), Err(TextError::Armor), "{damaged}");

@@ -2,6 +2,8 @@
 //!
 //! `{0: typ, 1: [document, …]}`: the root chain from version 1 and the key records, each a signed
 //! document in a byte string that is verified alone. Not here: verifying them (`chancery-verifier`).
+//!
+//! Spec: `docs/spec/bundle.md`.
 
 use alloc::vec::Vec;
 

@@ -7,6 +7,8 @@
 //! ```
 //!
 //! Not here: who sealed it and whether a license is within its bounds (`chancery-verifier`).
+//!
+//! Spec: `docs/spec/key-record.md`.
 
 use alloc::vec::Vec;
 

@@ -3,6 +3,8 @@
 //! `1 schema · 2 authority name · 3 version · 4 hash of the version before · 5 threshold · 6 [COSE_Key, …]
 //! · 7 time`. Root documents are sealed by their custodians; the authority's id is the SHA-256 of the
 //! payload of version 1. Not here: counting signatures (`chancery-verifier`).
+//!
+//! Spec: `docs/spec/root.md`.
 
 use alloc::vec::Vec;
 

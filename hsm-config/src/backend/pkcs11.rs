@@ -34,7 +34,7 @@ pub(super) struct Pkcs11Backend {
     pin: Option<Pin>,
     opened: Opened,
     /// The key found last, so that each signature need not look for it again.
-    found: Option<(KeyRef, PrivateObject)>,
+    found: Option<(Location, PrivateObject)>,
 }
 
 /// Loads the module, finds the token and logs in.
@@ -135,7 +135,7 @@ impl KeyBackend for Pkcs11Backend {
     fn find(&mut self, key: &KeyRef) -> Result<KeyInfo, HsmError> {
         let private = self.with_session(|session| self.private(session, key))?;
         let info = self.info(&private);
-        self.found = Some((key.clone(), private));
+        self.found = Some((key.location().clone(), private));
         Ok(info)
     }
 
@@ -173,7 +173,7 @@ impl KeyBackend for Pkcs11Backend {
     }
 
     fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
-        if self.found.as_ref().is_none_or(|(found, _)| found != key) {
+        if self.found.as_ref().is_none_or(|(found, _)| found != key.location()) {
             self.find(key)?;
         }
         let faults = Faults(&self.token);

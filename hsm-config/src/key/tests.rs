@@ -7,6 +7,7 @@ use crate::reference::TokenRef;
 /// What a failing device does at its next signatures, first to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
+    LoseKey,
     LoseSession,
     OtherKeyAfterReopening,
     SignWrongly,
@@ -44,6 +45,10 @@ impl KeyBackend for Faulty {
                 self.faults.remove(0);
                 Err(HsmError::SessionLost { token: token(), source: "unplugged".into() })
             }
+            Some(Fault::LoseKey) => {
+                self.faults.remove(0);
+                Err(HsmError::KeyMissing { key: key.clone().into() })
+            }
             Some(Fault::WrongPin) => Err(HsmError::WrongPin { token: token() }),
             Some(Fault::SignWrongly) => {
                 let mut signature = self.inner.sign(key, message)?;
@@ -80,9 +85,11 @@ fn wrong_signatures_are_not_handed_on() {
 
 #[test]
 fn a_lost_session_is_reopened_once() {
-    let (key, calls) = key_with(&[Fault::LoseSession]);
-    assert_eq!(key.sign(b"a").unwrap().len(), 64);
-    assert_eq!(*calls.lock().unwrap(), ["sign", "reopen", "sign"]);
+    for fault in [Fault::LoseSession, Fault::LoseKey] {
+        let (key, calls) = key_with(&[fault]);
+        assert_eq!(key.sign(b"a").unwrap().len(), 64);
+        assert_eq!(*calls.lock().unwrap(), ["sign", "reopen", "sign"]);
+    }
 
     let (key, calls) = key_with(&[Fault::LoseSession, Fault::LoseSession, Fault::LoseSession]);
     assert_eq!(key.sign(b"a").unwrap_err().code(), "session-lost");

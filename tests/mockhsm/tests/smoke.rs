@@ -4,7 +4,7 @@
 use std::io::{self, Cursor, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 
 use chancery_formats::key::{Algorithm, Protection};
@@ -14,26 +14,30 @@ use chancery_mockhsm::{Mock, PASSWORD, SERIAL};
 
 /// The mock behind a relay that can be cut: the way to a device that is away for a while.
 struct Relayed {
-    _mock: Mock,
     port: u16,
+    target: Arc<AtomicU16>,
     is_cut: Arc<AtomicBool>,
 }
 
 impl Relayed {
     fn new() -> Self {
-        let mock = Mock::new();
-        let target = mock.serve().unwrap();
+        let target = Arc::new(AtomicU16::new(Mock::new().serve().unwrap()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_cut = Arc::new(AtomicBool::new(false));
-        let cut = Arc::clone(&is_cut);
+        let (to, cut) = (Arc::clone(&target), Arc::clone(&is_cut));
         thread::spawn(move || {
             for client in listener.incoming() {
-                let cut = Arc::clone(&cut);
-                thread::spawn(move || relay(client.unwrap(), target, &cut));
+                let (to, cut) = (to.load(Ordering::SeqCst), Arc::clone(&cut));
+                thread::spawn(move || relay(client.unwrap(), to, &cut));
             }
         });
-        Self { _mock: mock, port, is_cut }
+        Self { port, target, is_cut }
+    }
+
+    /// Puts a mock without keys in place of the one that answers now.
+    fn replace_device(&self) {
+        self.target.store(Mock::new().serve().unwrap(), Ordering::SeqCst);
     }
 
     fn reference(&self, id: u16) -> KeyRef {
@@ -133,23 +137,19 @@ fn nobody_at_the_connector_is_an_absent_token() {
 }
 
 #[test]
-fn another_key_after_a_restart_does_not_sign() {
+fn a_device_that_lost_its_keys_does_not_sign() {
     let mut relayed = Relayed::new();
     let key = generate(&relayed.reference(1), Algorithm::Ed25519, &mut relayed.pins()).unwrap();
-    // The same port answers again, with a device that has lost its keys.
     relayed.remove_token().unwrap();
     assert!(key.sign(b"away").is_err());
-    let port = relayed.port;
-    let other = Mock::new();
-    let (bound, service) = other.bind(0).unwrap();
-    thread::spawn(move || service.run());
-    assert_ne!(bound, port);
-    let absent = open(key.reference(), &mut relayed.pins()).unwrap_err();
-    assert_eq!(absent.code(), "token-absent", "{absent}");
-    let elsewhere = format!("{}&public-key={}", reference(bound, 1), key.public_key().thumbprint());
-    let missing = open(&elsewhere.parse().unwrap(), &mut relayed.pins()).unwrap_err();
+    relayed.replace_device();
+    relayed.return_token().unwrap();
+    let missing = key.sign(b"without the key").unwrap_err();
     assert_eq!(missing.code(), "key-missing", "{missing}");
-    generate(&reference(bound, 1), Algorithm::Ed25519, &mut relayed.pins()).unwrap();
-    let mismatch = open(&elsewhere.parse().unwrap(), &mut relayed.pins()).unwrap_err();
+    generate(&relayed.reference(1), Algorithm::Ed25519, &mut relayed.pins()).unwrap();
+    let mismatch = open(key.reference(), &mut relayed.pins()).unwrap_err();
     assert_eq!(mismatch.code(), "public-key-mismatch", "{mismatch}");
+    // The handle that was open all along: whatever that key signs, it is not handed on.
+    let refused = key.sign(b"with another key").unwrap_err();
+    assert!(["bad-signature", "public-key-mismatch"].contains(&refused.code()), "{refused}");
 }

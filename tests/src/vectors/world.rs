@@ -162,4 +162,3 @@ impl Default for World {
         Self::new()
     }
 }
-

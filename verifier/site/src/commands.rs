@@ -14,6 +14,7 @@ use chancery_carriers::text::shown_path;
 use chancery_formats::document::MAX_BUNDLE;
 use chancery_formats::id::is_name;
 use chancery_formats::trust::Bundle;
+use chancery_hsm_config::protect_process_memory;
 use chancery_verifier::{Pin, Trust};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -85,11 +86,16 @@ struct CompletionsArgs {
 /// What every command is given; nothing is opened until a command asks.
 #[derive(Debug)]
 struct Context {
-    store: Store,
+    state: Option<PathBuf>,
     json: bool,
 }
 
 impl Context {
+    /// Returns where the state is; a usage error where nothing names a folder.
+    fn store(&self) -> Result<Store, CommandError> {
+        Store::new(self.state.clone())
+    }
+
     fn printer(&self) -> Printer {
         Printer::new(self.json)
     }
@@ -103,14 +109,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return explain(&error, args.iter().any(|arg| arg == "--json")),
     };
     let json = globals.json;
-    let result = Store::new(globals.state).and_then(|store| run(&command, &Context { store, json }));
-    match result {
+    match protected().and_then(|()| run(&command, &Context { state: globals.state, json })) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             error.report().print(json);
             error.report().exit.into()
         }
     }
+}
+
+/// Shuts other processes out of this one's memory, before the device key is in it.
+fn protected() -> Result<(), CommandError> {
+    protect_process_memory().map_err(|error| {
+        CommandError::failed("memory-exposed", "other processes could read this one's memory")
+            .cause(error.to_string())
+    })
 }
 
 fn run(command: &Command, context: &Context) -> Result<(), CommandError> {

@@ -4,8 +4,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CommandError;
 
@@ -28,14 +29,33 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// Shows an instant as `2027-06-30 23:59:59 UTC`.
 pub fn utc(at: u64) -> String {
-    shown(at, TimeZone::UTC, "%Y-%m-%d %H:%M:%S UTC")
+    // Civil time reaches the end of 9999, as documents do; a timestamp ends a day before.
+    let since = i64::try_from(at).map(SignedDuration::from_secs).ok();
+    let at_utc = since.and_then(|since| DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok());
+    at_utc
+        .map_or_else(|| format!("{at} (Unix seconds)"), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Shows an instant in UTC and, where this machine's zone differs, in local time.
 pub fn utc_and_local(at: u64) -> String {
-    let local = shown(at, TimeZone::system(), "%Y-%m-%d %H:%M:%S %Z");
     let utc = utc(at);
-    if utc == local { utc } else { format!("{utc} ({local})") }
+    let instant = i64::try_from(at).ok().and_then(|secs| Timestamp::from_second(secs).ok());
+    match instant.map(|instant| instant.to_zoned(local_zone())) {
+        Some(local) if !local.offset().is_zero() => {
+            format!("{utc} ({})", local.strftime("%Y-%m-%d %H:%M:%S %Z"))
+        }
+        _ => utc,
+    }
+}
+
+/// Returns the zone of this machine.
+///
+/// Where `TZ` names none, its file is read by itself: a look-up by name first lists every zone there is,
+/// which takes longer than all else that a short command does.
+fn local_zone() -> TimeZone {
+    let named = std::env::var_os("TZ").is_some_and(|name| !name.is_empty());
+    let file = if named { None } else { std::fs::read("/etc/localtime").ok() };
+    file.and_then(|file| TimeZone::tzif("local", &file).ok()).unwrap_or_else(TimeZone::system)
 }
 
 /// Shows a span in its largest whole unit, rounded down: `218 days`, `5 hours`, `40 minutes`.
@@ -47,13 +67,6 @@ pub fn span(secs: u64) -> String {
         _ => (secs / DAY_SECS, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-fn shown(at: u64, zone: TimeZone, format: &str) -> String {
-    let instant = i64::try_from(at).ok().and_then(|secs| Timestamp::from_second(secs).ok());
-    // Documents hold no instant that jiff does not; a number is still better than no answer.
-    instant
-        .map_or_else(|| format!("{at} (Unix seconds)"), |at| at.to_zoned(zone).strftime(format).to_string())
 }
 
 #[cfg(test)]

@@ -44,14 +44,17 @@ fn rows_of_history_cannot_be_replaced() {
         assert!(expected.contains(&refused), "{replace}: {refused}");
     }
     // Another number, but a hash that is taken.
-    let replace = "INSERT OR REPLACE INTO log_leaf SELECT 1, leaf_hash, typ, protected, payload, 0 FROM log_leaf";
+    let replace =
+        "INSERT OR REPLACE INTO log_leaf SELECT 1, leaf_hash, typ, protected, payload, 0 FROM log_leaf";
     assert_eq!(refusal(&repository, replace), "log_leaf is append-only");
 }
 
 #[test]
 fn numbers_have_no_gaps() {
     let (_folder, repository) = with_a_row_in_each();
-    for (table, column) in [("catalog_change", "number"), ("log_leaf", "log_index"), ("operation", "operation_id")] {
+    for (table, column) in
+        [("catalog_change", "number"), ("log_leaf", "log_index"), ("operation", "operation_id")]
+    {
         let mut columns: Vec<String> = Vec::new();
         let statement = repository.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         for name in statement.column_names() {

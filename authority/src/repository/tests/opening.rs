@@ -157,6 +157,29 @@ fn looking_changes_no_byte_after_a_crash_and_sees_what_was_committed() {
 }
 
 #[test]
+fn looking_needs_no_index_of_the_log() {
+    let folder = closed_authority();
+    let mut writer = Repository::open(&folder.home()).unwrap();
+    grant(&mut writer, 2, 1);
+    // What a process leaves that is killed between removing the index and the log, or a power cut: the
+    // index is never synced.
+    let crashed = Home::new(folder.0.join("crashed"));
+    fs::create_dir(crashed.path()).unwrap();
+    for name in ["authority.db", "authority.db-wal"] {
+        fs::copy(folder.home().path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let before = content(crashed.path());
+    let repository = Repository::open_read_only(&crashed).unwrap();
+    assert_eq!(repository.entitlements().unwrap().len(), 2);
+    assert!(!repository.is_stale());
+    assert_eq!(content(crashed.path()), before);
+    let mut writer = Repository::open(&crashed).unwrap();
+    assert!(repository.is_stale());
+    grant(&mut writer, 3, 1);
+    assert_eq!(writer.entitlements().unwrap().len(), 3);
+}
+
+#[test]
 fn a_writer_that_came_meanwhile_is_noticed() {
     let folder = closed_authority();
     let repository = Repository::open_read_only(&folder.home()).unwrap();

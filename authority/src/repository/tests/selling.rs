@@ -61,7 +61,9 @@ fn what_is_granted_must_exist() {
     }
     assert_eq!(repository.entitlements().unwrap(), []);
     repository.grant(&sound, NOW).unwrap();
-    repository.grant(&NewEntitlement { id: EntitlementId([2; 8]), edition: "empty", ..sound }, NOW + 1).unwrap();
+    repository
+        .grant(&NewEntitlement { id: EntitlementId([2; 8]), edition: "empty", ..sound }, NOW + 1)
+        .unwrap();
     let granted = repository.entitlements().unwrap();
     assert_eq!((granted.len(), granted[0].not_after, granted[0].revision), (2, Some(NOW), 1));
     assert_eq!(granted[1].features, catalog::Features::new());

@@ -15,7 +15,7 @@ const MAX_NAME_IN_TEMP: usize = 200;
 ///
 /// [`reserve`](Self::reserve) before a key signs, so that a full disk is told in time; then
 /// [`commit`](Self::commit). Dropped without commit, it leaves nothing behind. A kill leaves a temporary
-/// file, `.NAME.XXXXXX.chancery-tmp`, which [`leftovers`] lists.
+/// file, `.NAME.XXXXXX.chancery-tmp`, which [`leftovers`] lists and the next commit of the name removes.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -89,7 +89,21 @@ impl Output {
     pub fn commit(mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.write(bytes)?;
         os::publish(&self.folder, &self.temp, &self.name).map_err(|source| self.fault("create", source))?;
-        self.finish()
+        self.finish()?;
+        self.remove_leftovers();
+        Ok(())
+    }
+
+    // What an interrupted program left of the same name: the name is taken, so nobody can publish it.
+    fn remove_leftovers(&self) {
+        let Ok((folder, _)) = split(&self.path) else { return };
+        for leftover in leftovers(&folder).unwrap_or_default() {
+            let temp = leftover.path.file_name().unwrap_or_default();
+            if stem(temp).is_some_and(|stem| stem == kept_of(&self.name)) {
+                // One that stays is found by `leftovers`.
+                let _ = os::remove(&self.folder, temp);
+            }
+        }
     }
 
     // Like `commit`, in place of the file that has the name.
@@ -131,15 +145,20 @@ fn temp_name(name: &OsStr) -> std::io::Result<OsString> {
     let mut random = [0; RANDOM_LETTERS];
     getrandom::fill(&mut random).map_err(std::io::Error::other)?;
     let letters: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
-    let name = name.to_string_lossy();
-    let name = &name[..name.floor_char_boundary(MAX_NAME_IN_TEMP)];
-    Ok(format!(".{name}.{letters}{TEMP_SUFFIX}").into())
+    Ok(format!(".{}.{letters}{TEMP_SUFFIX}", kept_of(name)).into())
 }
 
-fn is_temp_name(name: &OsStr) -> bool {
-    let stem = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(TEMP_SUFFIX));
-    let letters = stem.and_then(|stem| stem.rsplit_once('.')).map(|(_, letters)| letters);
-    letters.is_some_and(|text| text.len() == RANDOM_LETTERS && text.bytes().all(|b| b.is_ascii_lowercase()))
+// The part of a final name that its temporary names carry.
+fn kept_of(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    name[..name.floor_char_boundary(MAX_NAME_IN_TEMP)].to_owned()
+}
+
+// The part of a temporary name that the final name gave it; none where the name is no temporary one.
+fn stem(temp: &OsStr) -> Option<&str> {
+    let (stem, letters) = temp.to_str()?.strip_prefix('.')?.strip_suffix(TEMP_SUFFIX)?.rsplit_once('.')?;
+    let random = letters.len() == RANDOM_LETTERS && letters.bytes().all(|b| b.is_ascii_lowercase());
+    random.then_some(stem)
 }
 
 /// A temporary file that an interrupted program left behind.
@@ -163,7 +182,7 @@ pub fn leftovers(folder: &Path) -> Result<Vec<Leftover>, FileError> {
         let entry = entry.map_err(fault)?;
         // One that is gone or replaced by the time it is looked at is no leftover.
         let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file);
-        let (true, Some(metadata)) = (is_temp_name(&entry.file_name()), metadata) else { continue };
+        let (Some(_), Some(metadata)) = (stem(&entry.file_name()), metadata) else { continue };
         let in_use = os::open_to_read(&entry.path()).is_ok_and(|file| os::is_in_use(&file));
         if !in_use {
             found.push(Leftover { path: entry.path(), bytes: metadata.len() });

@@ -289,6 +289,20 @@ fn what_is_not_committed_leaves_nothing_and_what_was_killed_is_listed() {
 }
 
 #[test]
+fn a_commit_removes_what_a_killed_program_left_of_the_same_name() {
+    let scratch = Scratch::new("leftovers-removed");
+    fs::write(scratch.path(".a.clic.abcdef.chancery-tmp"), b"old").unwrap();
+    fs::write(scratch.path(".b.clic.abcdef.chancery-tmp"), b"other name").unwrap();
+    let in_use = create_new(&scratch.path("a.clic")).unwrap();
+    create_new(&scratch.path("a.clic")).unwrap().commit(b"new").unwrap();
+    assert_eq!(fs::read(scratch.path("a.clic")).unwrap(), b"new");
+    assert!(!scratch.path(".a.clic.abcdef.chancery-tmp").exists());
+    assert!(scratch.path(".b.clic.abcdef.chancery-tmp").exists());
+    assert_eq!(in_use.commit(b"late").unwrap_err().code(), "file-exists", "a file in use is not removed");
+    assert_eq!(scratch.names(), [".b.clic.abcdef.chancery-tmp", "a.clic"]);
+}
+
+#[test]
 fn long_names_are_written_too() {
     let scratch = Scratch::new("long");
     let name = "é".repeat(127);

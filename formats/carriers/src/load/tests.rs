@@ -104,7 +104,7 @@ fn frames_may_be_spread_over_files_but_all_are_needed() {
     assert_eq!(load_parts(&reversed).unwrap().bytes, bytes);
     match load_parts(&paths[1..]).unwrap_err() {
         error @ LoadError::Incomplete { missing: 1, count: 4, .. } => {
-            assert!(error.to_string().ends_with("has 3 of 4 QR codes; 1 are missing"), "{error}");
+            assert!(error.to_string().ends_with("has 3 of the 4 QR codes that make the document"), "{error}");
         }
         error => panic!("{error}"),
     }
@@ -183,4 +183,15 @@ fn texts_of_strangers_are_shown_escaped_and_short() {
     let error = load(&path).unwrap_err().to_string();
     assert!(error.contains("a\\u{202e}.png"), "{error}");
     assert!(error.ends_with(&format!("\"HTTP://A/\\u{{1b}}[2J{}…\"", "x".repeat(27))), "{error}");
+}
+
+#[test]
+fn a_trust_bundle_is_taken_as_its_own_bytes() {
+    let scratch = Scratch::new("bundle");
+    let bundle = Bundle::encode(&[document(100)]);
+    let loaded = load(&scratch.write("vendor.ctrust", &bundle)).unwrap();
+    let (kind, text) = (Some(Kind::TrustBundle), frames::split(&bundle).unwrap().join("\n"));
+    assert_eq!(loaded, Loaded { kind, bytes: bundle.clone(), carrier: Carrier::File });
+    let loaded = load(&scratch.write("vendor.txt", text)).unwrap();
+    assert_eq!(loaded, Loaded { kind, bytes: bundle, carrier: Carrier::QrText });
 }

@@ -24,6 +24,9 @@ const MAX_DECODING_BYTES: u64 = 8 * MAX_PIXELS;
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
+// Up to here a look takes a fraction of a second, even at noise.
+const CHEAP_PIXELS: u64 = 2_000_000;
+
 // Blur and noise of a large photograph average out when it is reduced; below this there is no code left.
 const SMALLEST_SIDE: u32 = 200;
 
@@ -106,32 +109,38 @@ fn on_white(picture: DynamicImage) -> GrayImage {
     gray
 }
 
+fn pixels(picture: &GrayImage) -> u64 {
+    u64::from(picture.width()) * u64::from(picture.height())
+}
+
 #[derive(Default)]
 struct Findings {
     texts: BTreeSet<String>,
     unreadable: bool,
 }
 
-// From the picture as it is down to small copies, until a look reads everything that it finds.
+// Codes that people photograph fill the picture, so that a copy of 2 megapixels or less shows them and
+// costs little; the larger ones come last. Stops at the first look that reads everything that it finds.
 fn search(picture: &GrayImage) -> Result<Vec<String>, PictureError> {
+    let mut reduced = Vec::new();
+    let (mut width, mut height) = picture.dimensions();
+    while width.min(height) / 2 >= SMALLEST_SIDE {
+        (width, height) = (width / 2, height / 2);
+        let larger = reduced.last().unwrap_or(picture);
+        reduced.push(imageops::thumbnail(larger, width, height));
+    }
+    let sizes = || std::iter::once(picture).chain(&reduced);
+    let (mut large, small): (Vec<_>, Vec<_>) = sizes().partition(|picture| pixels(picture) > CHEAP_PIXELS);
+    large.reverse();
     let mut all = Findings::default();
-    let mut reduced = None;
-    loop {
-        let picture = reduced.as_ref().unwrap_or(picture);
-        for look in LOOKS {
-            let found = look(picture);
-            let complete = !found.texts.is_empty() && !found.unreadable;
-            all.texts.extend(found.texts);
-            all.unreadable |= found.unreadable;
-            if complete {
-                return Ok(all.texts.into_iter().collect());
-            }
-        }
-        let (width, height) = (picture.width() / 2, picture.height() / 2);
-        if width.min(height) < SMALLEST_SIDE {
+    for (picture, look) in small.into_iter().chain(large).flat_map(|size| LOOKS.map(|look| (size, look))) {
+        let found = look(picture);
+        let complete = !found.texts.is_empty() && !found.unreadable;
+        all.texts.extend(found.texts);
+        all.unreadable |= found.unreadable;
+        if complete {
             break;
         }
-        reduced = Some(imageops::thumbnail(picture, width, height));
     }
     match all {
         Findings { texts, .. } if !texts.is_empty() => Ok(texts.into_iter().collect()),
@@ -174,6 +183,9 @@ const LOOKS: [fn(&GrayImage) -> Findings; 2] = [look_with_rqrr, photos::look_wit
 const LOOKS: [fn(&GrayImage) -> Findings; 1] = [look_with_rqrr];
 
 fn look_with_rqrr(picture: &GrayImage) -> Findings {
+    if pixels(picture) > CHEAP_PIXELS {
+        return Findings::default(); // it copies the picture for every pair of corners that noise suggests
+    }
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let pixels = picture.as_raw();
     let mut prepared =

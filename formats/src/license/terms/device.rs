@@ -75,17 +75,15 @@ impl<'a> Components<'a> {
 
     pub(crate) fn read(reader: &mut Reader<'a>, field: &'static str) -> Result<Self, DecodeError> {
         let start = *reader;
-        let mut item = reader.item();
-        let view = Self(item.rest());
-        let count = item.map(field)?;
+        let count = reader.map(field)?;
         if !(1..=MAX_COMPONENTS).contains(&count) {
             return Err(start.fault(Fault::OutOfRange, field));
         }
         for _ in 0..count {
-            item.uint(field)?;
-            item.array_of::<4>(field)?;
+            reader.uint(field)?;
+            reader.array_of::<4>(field)?;
         }
-        Ok(view)
+        Ok(Self(reader.since(&start)))
     }
 
     /// Returns the encoded map.

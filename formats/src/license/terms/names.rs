@@ -41,21 +41,19 @@ impl<'a> Names<'a> {
         allowed: fn(&str) -> bool,
     ) -> Result<Self, DecodeError> {
         let start = *reader;
-        let mut item = reader.item();
-        let view = Self(item.rest());
-        let count = item.array(field)?;
+        let count = reader.array(field)?;
         if count == 0 {
             return Err(start.fault(Fault::OutOfRange, field));
         }
         let mut previous = "";
         for _ in 0..count {
-            let name = text(&mut item, field, allowed)?;
+            let name = text(reader, field, allowed)?;
             if name <= previous {
                 return Err(start.fault(Fault::UnsortedKeys, field));
             }
             previous = name;
         }
-        Ok(view)
+        Ok(Self(reader.since(&start)))
     }
 
     pub(crate) fn read_names(reader: &mut Reader<'a>, field: &'static str) -> Result<Self, DecodeError> {

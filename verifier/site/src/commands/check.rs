@@ -26,7 +26,7 @@ pub struct CheckArgs {
 }
 
 pub fn run(args: &CheckArgs, context: &Context) -> Result<(), CommandError> {
-    let state = context.store.open()?;
+    let state = context.store()?.open()?;
     let Some((state, product)) = installed(state, args)? else {
         let what = args.product.as_deref().map_or(String::new(), |product| format!(" of {product}"));
         context.printer().json(&not_installed_json(args))?;

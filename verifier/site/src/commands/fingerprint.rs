@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 64 * 1_024;
 pub struct FingerprintArgs {}
 
 pub fn run(_args: &FingerprintArgs, context: &Context) -> Result<(), CommandError> {
-    let key = context.store.open()?.map(|state| state.device());
+    let key = context.store()?.open()?.map(|state| state.device());
     let digester = key.map(|key| Digester::new(&std::array::from_fn(|index| key.0[index])));
     let components = collect::components();
     let digests: Vec<(&str, Option<String>)> = components

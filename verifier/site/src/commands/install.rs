@@ -37,7 +37,7 @@ pub struct InstallArgs {
 
 pub fn run(args: &InstallArgs, context: &Context) -> Result<(), CommandError> {
     let license = load::load(&args.license)?.bytes;
-    let before = context.store.open()?;
+    let before = context.store()?.open()?;
     let pin = before.as_ref().map_or(Pin::FirstUse, State::pin);
     let (trust, bundle) = load_trust(&args.trust, pin)?;
     let file = shown_path(&args.license);
@@ -48,9 +48,9 @@ pub fn run(args: &InstallArgs, context: &Context) -> Result<(), CommandError> {
         return Err(CommandError::denied(format!("{file} cannot be installed"), &decision.reason));
     }
 
-    let lock = context.store.lock()?;
+    let lock = context.store()?.lock()?;
     // Opened again under the lock: another process may have installed something meanwhile.
-    let (mut state, _) = context.store.open_or_make(&lock)?;
+    let (mut state, _) = context.store()?.open_or_make(&lock)?;
     if state.pin() != pin {
         return Err(CommandError::failed("state-changed", "another process changed the state")
             .hint("run the command again"));
@@ -82,7 +82,11 @@ fn refuse_going_back(
     verified: &VerifiedLicense<'_>,
 ) -> Result<Option<String>, CommandError> {
     let claims = verified.license();
-    let kept = state.trust()?;
+    // A bundle that was lost is what installing repairs; the pin stands without it.
+    let kept = state.trust().unwrap_or_else(|error| {
+        note(&format!("{}; replacing it", error.report().error));
+        None
+    });
     if let Some(kept) = kept.as_ref().filter(|kept| kept.root_version() > trust.root_version()) {
         let (found, known) = (trust.root_version(), kept.root_version());
         let error = format!("the trust bundle is of root version {found}, and this site knows {known}");
@@ -93,11 +97,11 @@ fn refuse_going_back(
     let mut replaced = None;
     for product in state.products()? {
         let Some(bytes) = state.license(&product)? else { continue };
-        let before = kept.as_ref().and_then(|kept| verify_license(&bytes, kept).ok());
-        let Some(before) = before.map(|before| *before.license()) else {
-            note(&format!("the installed license of {product} is damaged; install it again"));
+        let Ok(before) = verify_license(&bytes, kept.as_ref().unwrap_or(trust)) else {
+            note(&format!("the installed license of {product} is damaged"));
             continue;
         };
+        let before = before.license();
         if product == claims.product {
             let same_entitlement = before.terms.entitlement == claims.terms.entitlement;
             if same_entitlement && before.terms.revision > claims.terms.revision {

@@ -7,23 +7,17 @@ use chancery_carriers::picture::{self, Format, Symbol};
 use chancery_carriers::report::note;
 use chancery_carriers::terminal::{self, Theme};
 use chancery_carriers::text::shown_path;
-use chancery_formats::cose::{Header, Mode, Unsigned};
 use chancery_formats::document::Kind;
 use chancery_formats::id::EntitlementId;
-use chancery_formats::license::terms::Components;
-use chancery_formats::request::{Minima, Request};
 use chancery_hsm_config::HsmError;
-use chancery_verifier::device::{Component, Digester, collect};
-use chancery_verifier::verify_request;
+use chancery_verifier::device::{Component, collect};
+use chancery_verifier::{Draft, verify_request};
 use serde_json::json;
 
 use super::Context;
 use crate::error::CommandError;
 use crate::store::State;
 use crate::time;
-
-/// The highest schema of license terms that the verifier reads.
-const TERMS_SCHEMA: u64 = 1;
 
 /// Ask the vendor for a license of this device
 ///
@@ -71,10 +65,10 @@ impl Qr {
 pub fn run(args: &RequestArgs, context: &Context) -> Result<(), CommandError> {
     let qr = Qr::wanted(args, context.json)?;
     let output = files::create_new(&args.output)?; // before a key is made: refuses an existing file
-    let lock = context.store.lock()?;
-    let (state, made) = context.store.open_or_make(&lock)?;
+    let lock = context.store()?.lock()?;
+    let (state, made) = context.store()?.open_or_make(&lock)?;
     if made {
-        note(&format!("made the device key of this machine in {}", shown_path(context.store.path())));
+        note(&format!("made the device key of this machine in {}", shown_path(context.store()?.path())));
     }
     let components = collect::components();
     let request = sign_request(args, &state, &components)?;
@@ -100,34 +94,20 @@ fn sign_request(
 ) -> Result<Vec<u8>, CommandError> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|source| HsmError::Random { source: source.into() })?;
-    let mut request = Request {
+    let draft = Draft {
         product: &args.product,
         entitlement: args.entitlement,
         device_key: state.public_key(),
         nonce,
         site_clock: time::now()?,
-        components: None,
-        minima: Minima {
-            terms_schema: TERMS_SCHEMA,
-            root_version: state.trust()?.map_or(0, |trust| trust.root_version().into()),
-            revocation_list: 0,
-        },
+        components,
+        root_version: state.trust()?.map_or(0, |trust| trust.root_version().into()),
     };
-    let digester = Digester::new(&request.salt());
-    let digests: Vec<_> = components.iter().map(|one| (one.kind.number(), digester.digest(one))).collect();
-    let digests = Components::encode(&digests);
-    request.components = Components::decode(&digests).ok(); // none where the machine tells nothing
-    let header = Header {
-        mode: Mode::Direct(request.device_key.algorithm()),
-        kid: request.device_key.key_id(),
-        typ: Kind::Request.typ(),
-    };
-    let unsigned = Unsigned::new(&header, request.encode());
+    let broken = |refusal| CommandError::not_genuine("the request that was made does not verify", &refusal);
+    let unsigned = draft.prepare().map_err(broken)?;
     let signed = unsigned.sign(&state.sign(&unsigned.sig_structure())?);
-    match verify_request(&signed) {
-        Ok(_) => Ok(signed),
-        Err(refusal) => Err(CommandError::not_genuine("the request that was made does not verify", &refusal)),
-    }
+    verify_request(&signed).map_err(broken)?;
+    Ok(signed)
 }
 
 type Pictures = Vec<(files::Output, Vec<u8>)>;

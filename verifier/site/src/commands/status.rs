@@ -30,7 +30,7 @@ struct Entry {
 }
 
 pub fn run(_args: &StatusArgs, context: &Context) -> Result<(), CommandError> {
-    let Some(state) = context.store.open()? else { return print_fresh(context) };
+    let Some(state) = context.store()?.open()? else { return print_fresh(context) };
     let now = time::now()?;
     let trust = state.trust()?;
     let components = collect::components();
@@ -136,7 +136,7 @@ fn print(
     }
     let mut fields = vec![("device", state.device().device_id().to_string())];
     fields.extend(trust.map(|trust| ("authority", format!("{}, {}", trust.name(), trust.authority()))));
-    fields.push(("state", shown_path(context.store.path())));
+    fields.push(("state", shown_path(context.store()?.path())));
     let next = match (entries.is_empty(), waiting.is_empty()) {
         (true, true) => "make a request with `chancery-site request`",
         (true, false) => {
@@ -152,7 +152,7 @@ fn print(
         json!({"product": product, "entitlement": entitlement, "made_at": made_at})
     });
     printer.json(&json!({
-        "state": shown_path(context.store.path()),
+        "state": shown_path(context.store()?.path()),
         "device": state.device().device_id().to_string(),
         "authority": trust.map(show::authority_json),
         "licenses": entries.into_iter().map(|entry| entry.json).collect::<Vec<_>>(),
@@ -164,7 +164,7 @@ fn print(
 
 fn print_fresh(context: &Context) -> Result<(), CommandError> {
     let next = "make a request with `chancery-site request`";
-    let path = shown_path(context.store.path());
+    let path = shown_path(context.store()?.path());
     let mut printer = context.printer();
     printer.line("No license is installed; this machine has made no request.")?;
     printer.fields(&[("state", format!("{path} (not made yet)")), ("next", next.into())])?;

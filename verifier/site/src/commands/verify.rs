@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use chancery_carriers::load;
 use chancery_carriers::text::shown_path;
-use chancery_formats::license::{EnforcementMode, License};
-use chancery_verifier::{Context as Facts, Pin, Reason, Trust, VerifiedLicense, decide, verify_license};
+use chancery_verifier::{
+    Context as Facts, Decision, Pin, Reason, Trust, Verdict, VerifiedLicense, decide, decide_term,
+    verify_license,
+};
 use serde_json::json;
 
 use super::{Context, load_trust, show};
@@ -42,26 +44,12 @@ pub fn run(args: &VerifyArgs, context: &Context) -> Result<(), CommandError> {
     let verified = verify_license(&license, &trust)
         .map_err(|refusal| CommandError::not_genuine(format!("{file} is not a genuine license"), &refusal))?;
     let at = args.at.map_or_else(time::now, Ok)?;
-    let reason = judge_term(verified.license(), at);
-    if matches!(reason, Reason::Expired | Reason::NotYetValid)
-        && (reason == Reason::NotYetValid
-            || verified.license().terms.enforcement.mode == EnforcementMode::Deny)
-    {
+    let Decision { verdict, reason, .. } = decide_term(&verified, at);
+    if verdict == Verdict::Deny {
         let what = format!("{file} is genuine, but not valid at {}", time::utc(at));
         return Err(CommandError::denied(what, &reason));
     }
     print(context, &trust, &verified, &reason, at)
-}
-
-/// Returns what the term alone says at an instant; the decision proper would ask for the device as well.
-fn judge_term(license: &License<'_>, at: u64) -> Reason {
-    let enforcement = license.terms.enforcement;
-    match (license.not_before, license.not_after) {
-        (Some(start), _) if at < start => Reason::NotYetValid,
-        (_, Some(end)) if at > end.saturating_add(enforcement.grace_secs) => Reason::Expired,
-        (_, Some(end)) if at > end => Reason::InGrace,
-        _ => Reason::Granted,
-    }
 }
 
 /// Returns what `check` would deny whatever the device and the time: a term that is not enforced.

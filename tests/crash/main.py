@@ -1,0 +1,188 @@
+"""Crash tests: strikes `chancery` at its state-changing system calls, and counts what does not hold."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import control
+import home
+import issue
+import power
+import spy
+import trace
+from world import Failure, Programs, init, stock
+
+FAILING = {
+    "EIO": ("fsync", "fdatasync", "write", "pwrite64", "renameat", "renameat2", "rename", "unlink", "ftruncate"),
+    "ENOSPC": ("write", "pwrite64", "fallocate", "openat", "mkdir", "mkdirat", "ftruncate", "renameat2"),
+}
+
+
+class Score:
+    """Counts points and failures by kind."""
+
+    def __init__(self):
+        self.points = defaultdict(int)
+        self.failures = defaultdict(list)
+
+    def add(self, kind: str, what: str, failure: str | None) -> None:
+        self.points[kind] += 1
+        if failure:
+            self.failures[kind].append(what)
+            print(f"FAILED {kind}: {what}\n       {failure}", flush=True)
+
+    def summary(self) -> int:
+        for kind, points in self.points.items():
+            print(f"{kind:<34} {points:>4} points, {len(self.failures[kind])} failures")
+        failures = sum(map(len, self.failures.values()))
+        print(f"crash: {sum(self.points.values())} points, {failures} failures")
+        return failures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--long", action="store_true", help="every point, and power cuts")
+    parser.add_argument("--seed", type=int, default=int(time.time()) // 86_400, help="which points, if not all")
+    parser.add_argument("--programs", type=Path, required=True, help="folder of the built programs")
+    arguments = parser.parse_args()
+    programs = Programs(arguments.programs)
+    score, started = Score(), time.monotonic()
+    print(f"crash: {'all points' if arguments.long else f'some points, seed {arguments.seed}'}", flush=True)
+    scratch = Path(tempfile.mkdtemp(prefix="chancery-crash-"))
+    try:
+        plan = Plan(programs, scratch, arguments.long, arguments.seed, score)
+        for part in (plan.control, plan.issue, plan.issue_errors, plan.init, plan.signing, plan.power):
+            part()
+    finally:
+        failures = score.summary()
+        print(f"crash: {time.monotonic() - started:.0f} seconds")
+        if failures:
+            print(f"crash: the folders of failed points stay in {scratch}")
+        else:
+            shutil.rmtree(scratch)
+    return 1 if failures else 0
+
+
+class Plan:
+    """The parts of a run, over templates that are prepared once."""
+
+    def __init__(self, programs: Programs, scratch: Path, long: bool, seed: int, score: Score):
+        self.programs, self.scratch, self.long, self.seed, self.score = programs, scratch, long, seed, score
+        (scratch / "vendor").mkdir()
+        init(programs, scratch / "vendor")
+        self.template = stock(programs, scratch / "vendor")
+        recorded = self.template.copy(scratch / "recorded")
+        self.calls = trace.record(recorded.issue(), recorded.folder, recorded.pins)
+        issue.require_durable(trace.read(recorded.folder / "strace.log"))
+
+    def choose(self, points: list, kind, each: int) -> list:
+        return points if self.long else trace.some(points, kind, self.seed, each)
+
+    def strike(self, part: str, points: list[tuple[str, str, object]]) -> None:
+        """Runs points side by side: the kind, a description, and what to do in a folder of its own."""
+
+        def one(numbered):
+            number, (kind, what, work) = numbered
+            folder = self.scratch / f"{part}-{number}"
+            try:
+                work(folder)
+            except Failure as failure:
+                return kind, what, str(failure)
+            except Exception as error:  # the harness itself must not hide a point
+                return kind, what, f"{type(error).__name__}: {error}"
+            shutil.rmtree(folder, ignore_errors=True)
+            return kind, what, None
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for kind, what, failure in pool.map(one, enumerate(points)):
+                self.score.add(f"{part}, {kind}", what, failure)
+
+    def control(self) -> None:
+        self.strike("control", control.points(self.template, self.calls))
+
+    def issue(self) -> None:
+        chosen = self.choose(self.calls, lambda call: call.name, 3)
+        self.strike("issue killed", [
+            (call.name, str(call), lambda folder, call=call: issue.kill(self.template.copy(folder), call))
+            for call in chosen
+        ])
+
+    def issue_errors(self) -> None:
+        points = [
+            (call, error) for error, names in FAILING.items() for call in self.calls if call.name in names
+        ]
+        chosen = self.choose(points, lambda point: (point[1], point[0].name), 1)
+        self.strike("issue failing", [
+            (f"{call.name} {error}", str(call),
+             lambda folder, call=call, error=error: issue.fail(self.template.copy(folder), call, error))
+            for call, error in chosen
+        ])
+
+    def init(self) -> None:
+        recorded = self.scratch / "recorded-init"
+        recorded.mkdir()
+        calls = trace.record(home.command(self.programs), recorded, self.template.pins)
+
+        def struck(work):
+            def strike(folder: Path) -> None:
+                folder.mkdir()
+                work(folder)
+            return strike
+
+        self.strike("init killed", [
+            (call.name, str(call), struck(lambda folder, call=call: home.kill(self.programs, folder, call)))
+            for call in self.choose(calls, lambda call: call.name, 1)
+        ])
+        points = [(call, error) for error, names in FAILING.items() for call in calls if call.name in names]
+        chosen = self.choose(points, lambda point: (point[1], point[0].name in ("fsync", "pwrite64")), 1)
+        self.strike("init failing", [
+            (f"{call.name} {error}", str(call),
+             struck(lambda folder, call=call, error=error: home.fail(self.programs, folder, call, error)))
+            for call, error in chosen
+        ])
+
+    def signing(self) -> None:
+        folder = self.scratch / "token"
+        folder.mkdir()
+        template = spy.prepare(self.programs, folder)
+        recorded = spy.copy(template, self.scratch / "recorded-token")
+        calls = trace.record(recorded.issue(), recorded.folder, recorded.pins, recorded.env)
+        self.strike("token", [("order of calls", "one run", lambda folder: spy.in_order(calls))])
+        sign = next(at for at, call in enumerate(calls) if spy.is_sign(call))
+        # Around the signature every point counts: a few calls on either side are always struck.
+        near = calls[sign - 4:sign + 8]
+        far = [call for call in calls if call not in near]
+        chosen = near + self.choose(far, lambda call: call.name, 1)
+        self.strike("token killed", [
+            (call.name, str(call), lambda folder, call=call: spy.kill(spy.copy(template, folder), call))
+            for call in chosen
+        ])
+
+    def power(self) -> None:
+        if not self.long:
+            return
+        reason = power.unavailable()
+        if reason:
+            self.score.add("power cut", "all", f"not run: {reason}")
+            return
+        self.strike_in_turn("power cut", power.points(self.template, self.calls))
+
+    def strike_in_turn(self, part: str, points: list) -> None:
+        for number, (kind, what, work) in enumerate(points):
+            folder = self.scratch / f"{part.replace(' ', '-')}-{number}"
+            try:
+                work(folder)
+                failure = None
+            except Failure as error:
+                failure = str(error)
+            self.score.add(f"{part}, {kind}", what, failure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
