@@ -5,7 +5,7 @@ use chancery_formats::cose::{Envelope, MAX_DIRECT, Mode};
 use chancery_formats::document::Kind;
 use chancery_formats::id::Thumbprint;
 use chancery_formats::key::Protection;
-use chancery_formats::license::License;
+use chancery_formats::license::{EnforcementMode, License};
 use chancery_formats::seal::Role;
 use chancery_formats::trust::KeyMode;
 
@@ -136,7 +136,11 @@ fn require_scope(license: &License<'_>, key: &TrustedKey) -> Result<(), Refusal>
     }
     if let Some(longest) = key.longest_term_secs {
         let start = license.not_before.unwrap_or(license.issued_at);
-        if license.not_after.is_none_or(|end| end.saturating_sub(start) > longest) {
+        let enforcement = license.terms.enforcement;
+        // What runs on after its end, in grace or for ever, is no shorter for having one.
+        let runs =
+            license.not_after.map(|end| end.saturating_add(enforcement.grace_secs).saturating_sub(start));
+        if enforcement.mode != EnforcementMode::Deny || runs.is_none_or(|runs| runs > longest) {
             return exceeds("term");
         }
     }

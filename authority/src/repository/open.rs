@@ -86,17 +86,18 @@ impl Repository {
         // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
         // both are missing nobody writes, so the database alone is whole and counts as immutable. Where
         // both exist, the log's index is opened for reading, and built anew in private after a crash.
-        // Where only the log exists nobody writes either, so that locks and a shared index can be done
-        // without: with exclusive locking SQLite keeps the index to itself.
+        // Where only the log exists nobody uses it either: with exclusive locking SQLite keeps the index to
+        // itself. That lock needs a file opened to write, though nothing is written; a writer that comes
+        // now waits for it.
         let seen = Seen::now(home);
-        let (how, locking) = match seen {
-            Seen::Shared => ("mode=ro&readonly_shm=1", Locking::Shared),
-            Seen::Log { .. } => ("mode=ro&nolock=1", Locking::Exclusive),
-            Seen::Alone { .. } => ("mode=ro&immutable=1", Locking::Shared),
+        let (how, mode, locking) = match seen {
+            Seen::Shared => ("readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared),
+            Seen::Log { .. } => ("", OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Exclusive),
+            Seen::Alone { .. } => ("immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared),
         };
         let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let connection = connect(Path::new(&uri), flags, locking)?;
+        let connection = connect(Path::new(&uri), mode | OpenFlags::SQLITE_OPEN_URI, locking)?;
+        connection.pragma_update(None, "query_only", true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         require_version(home, &connection)?;
         let repository = Self { seen, ..Self::opened(home, connection) };

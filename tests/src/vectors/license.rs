@@ -2,7 +2,7 @@
 
 use chancery_formats::cose::{Header, Mode};
 use chancery_formats::document::Kind;
-use chancery_formats::license::License;
+use chancery_formats::license::{Enforcement, EnforcementMode, License};
 use chancery_formats::seal::Role;
 
 use super::{Suite, World};
@@ -142,6 +142,14 @@ fn scope(suite: &mut Suite, world: &World) {
         "out-of-scope",
     );
     case("perpetual under a longest term", &License { not_after: None, ..inside }, "out-of-scope");
+    let enforced = |grace_secs, mode| {
+        let enforcement = Enforcement { mode, grace_secs, notice_secs: 0 };
+        let license = License { not_after: Some(START + year - 60), ..inside };
+        with_terms(license, |terms| terms.enforcement = enforcement)
+    };
+    case("grace within the longest term", &enforced(60, EnforcementMode::Deny), "ok");
+    case("grace beyond the longest term", &enforced(61, EnforcementMode::Deny), "out-of-scope");
+    case("running on after a longest term", &enforced(0, EnforcementMode::Warn), "out-of-scope");
     let from_issue = License {
         not_before: None,
         issued_at: START - 86_400,

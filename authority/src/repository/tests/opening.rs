@@ -172,9 +172,9 @@ fn looking_needs_no_index_of_the_log() {
     let repository = Repository::open_read_only(&crashed).unwrap();
     assert_eq!(repository.entitlements().unwrap().len(), 2);
     assert!(!repository.is_stale());
+    drop(repository);
     assert_eq!(content(crashed.path()), before);
     let mut writer = Repository::open(&crashed).unwrap();
-    assert!(repository.is_stale());
     grant(&mut writer, 3, 1);
     assert_eq!(writer.entitlements().unwrap().len(), 3);
 }
