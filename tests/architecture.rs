@@ -275,7 +275,7 @@ fn every_threat_names_a_test_that_exists() {
     let text = read(&root().join("docs/threat-model.md"));
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
     for row in &rows {
-        let named = row.rsplit('`').nth(1).unwrap();
+        let named = row.rsplit('`').nth(1).expect("a named test");
         let (file, function) =
             named.split_once("::").map_or((named, None), |(file, name)| (file, Some(name)));
         let path = root().join(file);

@@ -206,11 +206,13 @@ for manifest in tests/*/Cargo.toml; do APART+=("${manifest%/Cargo.toml}"); done
 TABLE='' NOT_DONE='' PASSED=0 FAILED=0
 row() { TABLE+=$(printf '%-14s %-7s %8s %8s %8s' "$@")$'\n'; }
 
-# Prints how many cases passed and failed by a stage's output: those of cargo, and `NAME: N passed, N failed`.
+# Prints how many cases passed and failed by a stage's output: those of cargo, `NAME: N passed, N failed`, and
+# the points at which tests/crash interrupts.
 count() {
     awk '
         /^test result: / { passed += $4; failed += $6 }
         /^[a-z0-9-]+: [0-9]+ passed(, [0-9]+ failed)?$/ { passed += $2; failed += $4 }
+        /^crash: [0-9]+ points, [0-9]+ failures$/ { passed += $2 > $4 ? $2 - $4 : 0; failed += $4 }
         END { print passed + 0, failed + 0 }
     ' "$1"
 }

@@ -4,23 +4,37 @@
 //! nothing, those of `change/` do. Not here: journeys over several commands (package `chancery-tests`).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_debug_implementations)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chancery_authority::home::Home;
 
+#[path = "cli/desk.rs"]
+mod desk;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/homes.rs"]
 mod homes;
+#[path = "cli/issuing.rs"]
+mod issuing;
+#[path = "cli/shell.rs"]
+mod shell;
+#[path = "cli/token.rs"]
+mod token;
 
 use homes::Folder;
 
 /// Every case, so that a folder that is not run, or a pattern that matches nothing, fails.
-const CASES: usize = 45;
+const CASES: usize = 131;
 
 fn run(group: &str, home: &Home) {
+    run_with(group, home, |cases| {
+        cases.default_bin_path(env!("CARGO_BIN_EXE_chancery"));
+    });
+}
+
+fn run_with(group: &str, home: &Home, adjust: impl FnOnce(&trycmd::TestCases)) {
     let cases = trycmd::TestCases::new();
-    cases.default_bin_path(env!("CARGO_BIN_EXE_chancery"));
+    adjust(&cases);
     cases.env("CHANCERY_HOME", home.path().to_str().unwrap()).env("TZ", "UTC").env("NO_COLOR", "1");
     cases.insert_var("[HOME]", home.path().to_str().unwrap().to_owned()).unwrap();
     cases.case(format!("tests/{group}/*.toml"));
@@ -31,7 +45,8 @@ fn run(group: &str, home: &Home) {
 fn commands_without_an_authority() {
     let folder = Folder::new();
     run("cmd/bare", &folder.home());
-    assert!(!folder.home().path().exists());
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -84,11 +99,28 @@ fn every_case_is_run() {
         entries.collect::<Vec<_>>()
     };
     let groups = files(Path::new("tests/cmd"));
-    let run = ["authority", "bare", "change", "corrupted", "newer", "planted"];
+    let run = [
+        "authority",
+        "bare",
+        "change",
+        "corrupted",
+        "inspect",
+        "inspect-alone",
+        "issue",
+        "issue-again",
+        "key-missing",
+        "newer",
+        "planted",
+        "refused",
+        "token",
+        "token-absent",
+        "token-issue",
+        "token-without-key",
+    ];
     for group in &groups {
         assert!(run.iter().any(|name| group.ends_with(name)), "{} is not run", group.display());
     }
-    let is_case = |path: &&std::path::PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    let is_case = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "toml");
     let count: usize = groups.iter().map(|group| files(group).iter().filter(is_case).count()).sum();
     assert_eq!(count, CASES);
 }

@@ -154,9 +154,7 @@ pub(crate) fn is_name_in_bytes(text: &[u8]) -> bool {
         allowed
     };
     let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
-    text.len() <= 64
-        && text.iter().all(|byte| ALLOWED[usize::from(*byte)])
-        && text.first().is_some_and(plain)
+    text.len() <= 64 && text.iter().all(|byte| ALLOWED[usize::from(*byte)]) && text.first().is_some_and(plain)
 }
 
 /// Returns whether `text` can be shown to people: 1 to 128 bytes without control characters, line

@@ -58,7 +58,7 @@ fn add(args: &AddArgs, context: &Context) -> Result<(), CommandError> {
 }
 
 fn list(context: &Context) -> Result<(), CommandError> {
-    let customers = context.repository()?.customers()?;
+    let customers = context.read(|repository| Ok(repository.customers()?))?;
     let rows: Vec<_> = customers
         .iter()
         .map(|customer| vec![customer.id.clone(), customer.name.clone(), output::time(customer.added_at)])

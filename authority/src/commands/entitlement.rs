@@ -103,7 +103,7 @@ impl From<GrantError> for CommandError {
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
-    let found = context.repository()?.entitlement(args.entitlement)?;
+    let found = context.read(|repository| Ok(repository.entitlement(args.entitlement)?))?;
     let mut printer = context.printer();
     printer.fields(&[
         ("id", found.id.to_string()),
@@ -121,7 +121,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
 }
 
 fn list(context: &Context) -> Result<(), CommandError> {
-    let found = context.repository()?.entitlements()?;
+    let found = context.read(|repository| Ok(repository.entitlements()?))?;
     let rows: Vec<_> = found
         .iter()
         .map(|one| {

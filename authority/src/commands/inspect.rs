@@ -10,7 +10,6 @@ use serde_json::json;
 use super::Context;
 use crate::error::CommandError;
 use crate::output::document;
-use crate::repository::Repository;
 use crate::workflow::trust;
 
 /// Show what a document says
@@ -35,13 +34,14 @@ pub fn run(args: &InspectArgs, context: &Context) -> Result<(), CommandError> {
     let described = document::describe(&loaded.bytes)?;
     let standing = verify(&loaded.bytes, described.kind, context);
     let mut printer = context.printer();
-    printer.fields(&[
+    let mut fields = vec![
         ("document", described.kind.name().to_owned()),
         ("carrier", loaded.carrier.name().to_owned()),
         ("size", format!("{} bytes", loaded.bytes.len())),
         ("signature", standing.text()),
-    ])?;
-    printer.fields(&described.fields)?;
+    ];
+    fields.extend(described.fields);
+    printer.fields(&fields)?;
     Ok(printer.json(&json!({
         "document": described.kind.name(),
         "typ": described.kind.typ(),
@@ -68,19 +68,17 @@ impl Standing {
     }
 }
 
-/// Verifies what can be verified here: by the authority of the home, or by a key inside the document.
+/// Verifies what can be verified here: by the authority of the home, or by the key inside a request.
 fn verify(bytes: &[u8], kind: Kind, context: &Context) -> Standing {
-    let judged = match kind {
-        Kind::Request => verify_request(bytes).map(|_| "signed by the device key inside".to_owned()),
-        Kind::TrustBundle => Trust::load(bytes, Pin::FirstUse)
-            .map(|trust| format!("consistent in itself; compare the authority id: {}", trust.authority())),
-        _ => match own_trust(context) {
-            None => return Standing::Not("no authority in the home to verify it with".to_owned()),
-            Some(trust) if kind == Kind::License => {
-                verify_license(bytes, &trust).map(|_| format!("issued by {}", trust.name()))
-            }
-            Some(_) => return Standing::Not("verified as part of a trust bundle only".to_owned()),
-        },
+    let own = own_trust(context);
+    let judged = match (kind, &own) {
+        (Kind::Request, _) => verify_request(bytes).map(|_| "signed by the device key inside".to_owned()),
+        (Kind::TrustBundle, Ok(own)) => Trust::load(bytes, Pin::Authority(own.authority()))
+            .map(|trust| format!("signed by the roots of {}", trust.name())),
+        (Kind::TrustBundle, Err(_)) => return alone(bytes),
+        (_, Err(why)) => return Standing::Not(why.clone()),
+        (Kind::License, Ok(own)) => verify_license(bytes, own).map(|_| format!("issued by {}", own.name())),
+        (_, Ok(_)) => return Standing::Not("inspect the trust bundle that holds it".to_owned()),
     };
     match judged {
         Ok(by) => Standing::Verified(by),
@@ -88,7 +86,21 @@ fn verify(bytes: &[u8], kind: Kind, context: &Context) -> Standing {
     }
 }
 
-fn own_trust(context: &Context) -> Option<Trust> {
-    let repository = Repository::open_read_only(&context.home().ok()?).ok()?;
-    trust::bundle(&repository).ok().map(|(_, trust)| trust)
+/// A bundle signs itself: without an authority id to compare, anybody can make one that holds together.
+fn alone(bytes: &[u8]) -> Standing {
+    Standing::Not(match Trust::load(bytes, Pin::FirstUse) {
+        Ok(trust) => {
+            format!("consistent in itself; compare authority id {} with the vendor's", trust.authority())
+        }
+        Err(refusal) => refusal.to_string(),
+    })
+}
+
+/// Returns what the authority of the home trusts, or why nothing can be verified with it.
+fn own_trust(context: &Context) -> Result<Trust, String> {
+    let own = context.read(|repository| trust::bundle(repository).map(|(_, trust)| trust));
+    own.map_err(|error| match error.code() {
+        "not-initialized" | "usage" => "no authority in the home to verify it with".to_owned(),
+        _ => format!("the authority in the home cannot be asked: {}", error.report().error),
+    })
 }

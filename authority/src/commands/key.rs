@@ -91,7 +91,7 @@ pub fn run(command: &KeyCommand, context: &Context) -> Result<(), CommandError> 
 }
 
 fn list(context: &Context) -> Result<(), CommandError> {
-    let keys = context.repository()?.keys()?;
+    let keys = context.read(|repository| Ok(repository.keys()?))?;
     let rows: Vec<_> = keys
         .iter()
         .map(|key| {
@@ -144,10 +144,10 @@ fn generate(args: &GenerateArgs, context: &Context) -> Result<(), CommandError> 
 }
 
 fn export(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
-    let keys = context.repository()?.keys()?;
+    let keys = context.read(|repository| Ok(repository.keys()?))?;
     let found = keys.iter().find(|key| key.public_key.key_id() == args.key).ok_or_else(|| {
-        CommandError::failed("key-unknown", format!("authority has no key {}", args.key))
-            .hint("see `chancery key list`")
+        CommandError::failed("key-unknown", format!("key {} is unknown", args.key))
+            .hint("list keys with `chancery key list`")
     })?;
     let exported = match args.format {
         KeyFormat::Cose => public_key::cose(&found.public_key),

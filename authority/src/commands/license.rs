@@ -134,7 +134,7 @@ fn issue(args: &IssueArgs, context: &Context) -> Result<(), CommandError> {
 }
 
 fn list(context: &Context) -> Result<(), CommandError> {
-    let licenses = context.repository()?.licenses()?;
+    let licenses = context.read(|repository| Ok(repository.licenses()?))?;
     let rows: Vec<_> = licenses
         .iter()
         .map(|one| {
@@ -153,16 +153,17 @@ fn list(context: &Context) -> Result<(), CommandError> {
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
-    let repository = context.repository()?;
-    let found = repository.license(args.license)?;
-    let leaf = repository.leaf(found.log_index)?;
+    let (found, leaf) = context.read(|repository| {
+        let found = repository.license(args.license)?;
+        let leaf = repository.leaf(found.log_index)?;
+        Ok((found, leaf))
+    })?;
     let license = License::decode(&leaf.payload)?;
     let mut printer = context.printer();
-    printer.fields(&document::license_fields(&license))?;
-    printer.fields(&[
-        ("log index", found.log_index.to_string()),
-        ("signed", found.signed_at.map_or_else(|| "no: interrupted".to_owned(), output::time)),
-    ])?;
+    let mut fields = document::license_fields(&license);
+    fields.push(("log index", found.log_index.to_string()));
+    fields.push(("signed", found.signed_at.map_or_else(|| "no: interrupted".to_owned(), output::time)));
+    printer.fields(&fields)?;
     let mut value = describe(&found);
     if let Value::Object(fields) = &mut value {
         fields.insert("license".to_owned(), document::license_json(&license));
@@ -171,9 +172,11 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
 }
 
 fn export_again(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
-    let repository = context.repository()?;
-    let found = repository.license(args.license)?;
-    let bytes = repository.signed_document(found.log_index)?.ok_or_else(|| {
+    let signed = context.read(|repository| {
+        let found = repository.license(args.license)?;
+        Ok(repository.signed_document(found.log_index)?)
+    })?;
+    let bytes = signed.ok_or_else(|| {
         CommandError::failed(
             "not-signed",
             format!("license {} was interrupted before it was signed", args.license),

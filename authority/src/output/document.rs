@@ -250,7 +250,7 @@ fn describe_bundle(bytes: &[u8]) -> Result<Described, CommandError> {
     let members = bundle.members().map(describe).collect::<Result<Vec<_>, _>>()?;
     let mut fields = vec![("members", members.len().to_string())];
     for member in &members {
-        fields.push(("", member.kind.name().to_owned()));
+        fields.push(("member", member.kind.name().to_owned()));
         fields.extend(member.fields.iter().cloned());
     }
     let json = members

@@ -83,21 +83,22 @@ impl Repository {
     /// Those of [`Repository::open`].
     pub fn open_read_only(home: &Home) -> Result<Self, RepositoryError> {
         require_database(home)?;
-        // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
-        // both are missing nobody writes, so the database alone is whole and counts as immutable. Where
-        // both exist, the log's index is opened for reading, and built anew in private after a crash.
-        // Where only the log exists nobody uses it either: with exclusive locking SQLite keeps the index to
-        // itself. That lock needs a file opened to write, though nothing is written; a writer that comes
-        // now waits for it.
         let seen = Seen::now(home);
-        let (how, mode, locking) = match seen {
-            Seen::Shared => ("readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared),
-            Seen::Log { .. } => ("", OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Exclusive),
-            Seen::Alone { .. } => ("immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared),
+        let connection = match seen {
+            // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
+            // they are missing nobody writes, so the database alone is whole and counts as immutable.
+            Seen::Alone(_) => look(home, "immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared)?,
+            // A killed process leaves a log whose index is missing or does not match it. With exclusive
+            // locking SQLite makes an index in private. That lock needs a file opened to write, though
+            // nothing is written; a writer that comes waits. Where a process is using the database there
+            // is no such lock to be had, but an index to be read.
+            Seen::Log => match look(home, "", OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Exclusive) {
+                Err(_) if home.write_ahead_index().exists() => {
+                    look(home, "readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared)?
+                }
+                result => result?,
+            },
         };
-        let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
-        let connection = connect(Path::new(&uri), mode | OpenFlags::SQLITE_OPEN_URI, locking)?;
-        connection.pragma_update(None, "query_only", true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         require_version(home, &connection)?;
         let repository = Self { seen, ..Self::opened(home, connection) };
@@ -116,26 +117,21 @@ impl Repository {
     }
 }
 
-/// What tells that another process wrote to a database that was opened to be looked at.
+/// What tells that another process wrote to a database that was opened as immutable.
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
-    /// Readers and writers see each other through the write-ahead log and its index.
-    Shared,
-    /// The write-ahead log without its index, as a killed process leaves it.
-    Log { written_at: Option<SystemTime> },
-    /// The database alone.
-    Alone { written_at: Option<SystemTime> },
+    /// Readers and writers see each other through the write-ahead log, or lock each other out.
+    Log,
+    /// The database alone, last written at this time.
+    Alone(Option<SystemTime>),
 }
 
 impl Seen {
     fn now(home: &Home) -> Self {
-        let exists = |path: &Path| path.symlink_metadata().is_ok();
-        let written_at = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-        match (exists(&home.write_ahead_log()), exists(&home.write_ahead_index())) {
-            (true, true) => Self::Shared,
-            (true, false) => Self::Log { written_at: written_at(&home.write_ahead_log()) },
-            (false, _) => Self::Alone { written_at: written_at(&home.database()) },
+        if home.write_ahead_log().symlink_metadata().is_ok() {
+            return Self::Log;
         }
+        Self::Alone(home.database().metadata().and_then(|found| found.modified()).ok())
     }
 }
 
@@ -144,16 +140,24 @@ impl Seen {
 enum Locking {
     /// For each transaction, with the index of the write-ahead log shared.
     Shared,
-    /// From the first access on, with the index in private.
+    /// From the first access on and without waiting, with the index in private.
     Exclusive,
+}
+
+/// Connects to read, with parameters of SQLite's URI.
+fn look(home: &Home, how: &str, mode: OpenFlags, locking: Locking) -> Result<Connection, RepositoryError> {
+    let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
+    let connection = connect(Path::new(&uri), mode | OpenFlags::SQLITE_OPEN_URI, locking)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path, flags: OpenFlags, locking: Locking) -> Result<Connection, RepositoryError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(if locking == Locking::Exclusive { Duration::ZERO } else { BUSY_TIMEOUT })?;
     if locking == Locking::Exclusive {
-        // Before anything else: the next setting reads the database.
+        // Before all other settings, of which some read the database.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
     for (setting, on) in [

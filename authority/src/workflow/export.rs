@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_carriers::files::{Output, create_new};
 use chancery_carriers::picture::{self, Format};
+use chancery_carriers::text::ShownPath;
 use chancery_formats::document::Kind;
 use chancery_formats::text::armor;
 
@@ -38,7 +39,7 @@ pub struct Reserved {
 ///
 /// Names that are taken, folders that cannot be written, disks without space; nothing is left behind.
 pub fn reserve(targets: &Targets<'_>, length: usize) -> Result<Reserved, CommandError> {
-    let format = targets.qr.map_or(Ok(Format::Png), Format::of_name)?;
+    let format = targets.qr.map_or(Ok(Format::Png), format_of)?;
     let output = |path: &Path, bytes: u64| -> Result<Output, CommandError> {
         let output = create_new(path)?;
         output.reserve(bytes)?;
@@ -51,6 +52,13 @@ pub fn reserve(targets: &Targets<'_>, length: usize) -> Result<Reserved, Command
     let pictures = names.iter().flatten().map(|path| output(path, format.max_bytes(length)));
     let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
     Ok(Reserved { file, armor, pictures, format })
+}
+
+fn format_of(picture: &Path) -> Result<Format, CommandError> {
+    Format::of_name(picture).map_err(|error| {
+        CommandError::usage(format!("{} ends neither in .png nor in .svg", ShownPath(picture)))
+            .hint(error.hint())
+    })
 }
 
 impl Reserved {

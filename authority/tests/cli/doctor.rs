@@ -57,7 +57,9 @@ fn what_a_killed_init_left_beside_the_home_is_named() {
     let beside = |name: String| home.path().with_file_name(name);
     let name = home.path().file_name().unwrap().to_str().unwrap();
     let left = beside(format!(".{name}.init-0123456789ab"));
-    for path in [left.clone(), beside(format!(".{name}.init-x")), beside(format!(".{name}x.init-0123456789ab"))] {
+    for path in
+        [left.clone(), beside(format!(".{name}.init-x")), beside(format!(".{name}x.init-0123456789ab"))]
+    {
         fs::create_dir(path).unwrap();
     }
     let (exit, report) = findings(&home);

@@ -37,6 +37,10 @@ impl Folder {
         Self(path)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub fn home(&self) -> Home {
         Home::new(self.0.join("home"))
     }
@@ -98,11 +102,16 @@ fn add_keys(repository: &mut Repository) {
 
 /// Begins a license and ends there, as a process that is killed does.
 pub fn interrupt(repository: &mut Repository) {
+    interrupt_by(repository, ISSUER.thumbprint(), ENTITLEMENT);
+}
+
+/// Begins a license that draws on `entitlement` and that the key `issuer` is to sign, and ends there.
+pub fn interrupt_by(repository: &mut Repository, issuer: Thumbprint, entitlement: EntitlementId) {
     let leaf = NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0], leaf_hash: [4; 32] };
-    let operation = NewOperation { key: ISSUER.thumbprint(), message_hash: [5; 32] };
+    let operation = NewOperation { key: issuer, message_hash: [5; 32] };
     let license = NewLicense {
         id: LicenseId([6; 16]),
-        entitlement: ENTITLEMENT,
+        entitlement,
         device: Thumbprint([7; 32]),
         revision: 1,
         request_hash: [8; 32],

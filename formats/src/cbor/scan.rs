@@ -4,8 +4,7 @@
 //! items than bytes follow ends at the end of the input, so the work is bounded by the input's size.
 
 use super::{
-    ARRAY, BYTES, DecodeError, FALSE, Fault, MAP, MAX_DEPTH, NEGATIVE, NULL, Reader, SIMPLE, TEXT, TRUE,
-    UINT,
+    ARRAY, BYTES, DecodeError, FALSE, Fault, MAP, MAX_DEPTH, NEGATIVE, NULL, Reader, SIMPLE, TEXT, TRUE, UINT,
 };
 
 /// Checks that `bytes` is exactly one deterministic CBOR item and returns a reader over it.

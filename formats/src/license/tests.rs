@@ -76,6 +76,15 @@ fn every_term_survives_encoding() {
 }
 
 #[test]
+fn a_device_is_an_array_of_k_salt_and_components() {
+    let parts = parts();
+    let license = full(&parts);
+    let bytes = license.encode();
+    let device = [&[8, 0x83, 4, 0x48][..], &[3; 8], &parts.components].concat();
+    assert_eq!(bytes.windows(device.len()).filter(|window| *window == device).count(), 1);
+}
+
+#[test]
 fn the_least_license_survives_encoding() {
     let parts = parts();
     let mut license = full(&parts);
@@ -168,8 +177,11 @@ fn every_other_value_of_a_term_is_refused() {
         (6, &[0xa1, 0x01, 0x80], "wrong-length"),
         (6, &[0xa1, 0x04, 0x81, 0x01], "unknown-field"),
         (7, &[0], "out-of-range"),
-        (8, &[0xa3, 1, 2, 2, 0x48, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0xa1, 1, 0x44, 0, 0, 0, 0], "out-of-range"),
-        (8, &[0xa0], "wrong-length"),
+        (8, &[0x83, 2, 0x48, 0, 0, 0, 0, 0, 0, 0, 0, 0xa1, 1, 0x44, 0, 0, 0, 0], "out-of-range"),
+        (8, &[0x82, 1, 0x48, 0, 0, 0, 0, 0, 0, 0, 0], "wrong-length"),
+        (8, &[0x84, 1, 0x48, 0, 0, 0, 0, 0, 0, 0, 0, 0xa1, 1, 0x44, 0, 0, 0, 0, 0], "wrong-length"),
+        (8, &[0xa3, 1, 1, 2, 0x48, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0xa1, 1, 0x44, 0, 0, 0, 0], "wrong-type"),
+        (8, &[0x83, 0x48, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xa1, 1, 0x44, 0, 0, 0, 0], "wrong-type"),
         (9, &[0x80], "out-of-range"),
         (9, &[0x82, 0x62, b'D', b'E', 0x62, b'C', b'H'], "unsorted-keys"),
         (9, &[0x81, 0x62, b'd', b'e'], "text-forbidden"),

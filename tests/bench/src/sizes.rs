@@ -19,7 +19,10 @@ pub fn run() {
         ("license, ten features, bound to nothing", issue_direct(&issuer, &bare()).len()),
         ("… to 4 of 6 components", issue_direct(&issuer, &on_machine(bare())).len()),
         ("… to a device key", issue_direct(&issuer, &keyed).len()),
-        ("… to a device key, with grace, territory, support and list minimum", issue_direct(&issuer, &full(bare())).len()),
+        (
+            "… to a device key, with grace, territory, support and list minimum",
+            issue_direct(&issuer, &full(bare())).len(),
+        ),
         ("trust bundle, one root of one custodian, one issuing key", authority.bundle().len()),
     ] {
         println!("| {name} | {bytes} |");

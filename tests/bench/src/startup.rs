@@ -78,8 +78,16 @@ fn prepare(programs: &Path, scratch: &Scratch) -> String {
     let mut site = Command::new(programs.join("chancery-site"));
     site.current_dir(folder).args(["--state", "site", "--json", "request", "--product", "pump"]);
     json(site.args(["--entitlement", &entitlement, "-o", "pump.creq"]));
-    let issued =
-        say(&["license", "issue", "--entitlement", &entitlement, "--request", "pump.creq", "-o", "pump.clic"]);
+    let issued = say(&[
+        "license",
+        "issue",
+        "--entitlement",
+        &entitlement,
+        "--request",
+        "pump.creq",
+        "-o",
+        "pump.clic",
+    ]);
     issued["id"].as_str().expect("an id").to_owned()
 }
 

@@ -51,7 +51,13 @@ fn compare(base: &Chancery, contenders: &[&dyn Contender], effort: Effort) {
     }
     let allocations: Vec<usize> = work.iter_mut().map(allocations::count).collect();
     let series = in_turns(&mut work, effort.rounds, Duration::from_millis(effort.turn_millis));
-    row(&format!("`verify_strict` alone, signature of: {}", base.name()), 64, allocations[0], &series[0], &series[0]);
+    row(
+        &format!("`verify_strict` alone, signature of: {}", base.name()),
+        64,
+        allocations[0],
+        &series[0],
+        &series[0],
+    );
     for (index, contender) in contenders.iter().enumerate() {
         row(&contender.name(), contender.token_len(), allocations[index + 1], &series[index + 1], &series[0]);
     }

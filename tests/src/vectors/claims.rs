@@ -206,7 +206,7 @@ fn nested_terms(case: &mut Add<'_>) {
     let map = RawMap::of(&every_term(bare()).encode());
     let terms = RawMap::of(map.value(TERMS));
     let salt = bytes(&[1; 8]);
-    let device = |k: u8, salt: &[u8], components: &[u8]| [&[0xa3, 1, k, 2], salt, &[3], components].concat();
+    let device = |k: u8, salt: &[u8], components: &[u8]| [&[0x83, k], salt, components].concat();
     let one = [&[0xa1, 1][..], &bytes(&[9; 4])].concat();
     let seventeen: Vec<u8> =
         [vec![0xb1], (1..=17).flat_map(|kind| [vec![kind], bytes(&[9; 4])].concat()).collect()].concat();
@@ -238,13 +238,13 @@ fn nested_terms(case: &mut Add<'_>) {
         ("version number of 2^32", 6, vec![0xa1, 1, 0x81, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0], "out-of-range"),
         ("version window with an unknown field", 6, vec![0xa1, 4, 0x81, 1], "unknown-field"),
         ("seats 0", 7, vec![0], "out-of-range"),
-        ("device without components", 8, [&[0xa2, 1, 1, 2], &salt[..]].concat(), "wrong-length"),
-        (
-            "device with an unknown field",
-            8,
-            [&[0xa3, 1, 1, 2], &salt[..], &[4], &one].concat(),
-            "unknown-field",
-        ),
+        ("device of no items", 8, vec![0x80], "wrong-length"),
+        ("device without components", 8, [&[0x82, 1], &salt[..]].concat(), "wrong-length"),
+        ("device of four items", 8, [&[0x84, 1], &salt[..], &one, &[0]].concat(), "wrong-length"),
+        ("device as a map", 8, [&[0xa3, 1, 1, 2], &salt[..], &[3], &one].concat(), "wrong-type"),
+        ("device of null", 8, vec![0xf6], "wrong-type"),
+        ("device with the salt first", 8, [&[0x83], &salt[..], &[1], &one].concat(), "wrong-type"),
+        ("device with a list of digests", 8, device(1, &salt, &[0x81, 0x44, 9, 9, 9, 9]), "wrong-type"),
         ("device with k 0", 8, device(0, &salt, &one), "out-of-range"),
         ("device with k above n", 8, device(2, &salt, &one), "out-of-range"),
         ("device with a salt of seven bytes", 8, device(1, &bytes(&[1; 7]), &one), "wrong-length"),

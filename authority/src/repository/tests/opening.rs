@@ -157,6 +157,28 @@ fn looking_changes_no_byte_after_a_crash_and_sees_what_was_committed() {
 }
 
 #[test]
+fn looking_needs_no_index_that_matches_the_log() {
+    let folder = closed_authority();
+    let mut writer = Repository::open(&folder.home()).unwrap();
+    grant(&mut writer, 2, 1);
+    // What a process leaves that is killed when it begins the log anew: the index knows another log.
+    let crashed = Home::new(folder.0.join("crashed"));
+    fs::create_dir(crashed.path()).unwrap();
+    for (path, _) in content(folder.home().path()) {
+        fs::copy(&path, crashed.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let mut log = fs::read(crashed.write_ahead_log()).unwrap();
+    log.truncate(32);
+    log[16..24].fill(7);
+    fs::write(crashed.write_ahead_log(), &log).unwrap();
+    let before = content(crashed.path());
+    let repository = Repository::open_read_only(&crashed).unwrap();
+    assert_eq!(repository.entitlements().unwrap().len(), 1);
+    drop(repository);
+    assert_eq!(content(crashed.path()), before);
+}
+
+#[test]
 fn looking_needs_no_index_of_the_log() {
     let folder = closed_authority();
     let mut writer = Repository::open(&folder.home()).unwrap();

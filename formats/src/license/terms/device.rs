@@ -10,30 +10,22 @@ use crate::cbor::scan;
 /// The components of a device, of which `k` must match at check time (k-of-n).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device<'a> {
-    /// Key 1: how many components must match, 1 to the number of components.
+    /// Item 1: how many components must match, 1 to the number of components.
     pub k: u64,
-    /// Key 2: the salt of the digests.
+    /// Item 2: the salt of the digests.
     pub salt: [u8; 8],
-    /// Key 3: digests by kind of component.
+    /// Item 3: digests by kind of component.
     pub components: Components<'a>,
 }
 
 impl<'a> Device<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = *reader;
-        if reader.map("terms.device")? != 3 {
+        if reader.array("terms.device")? != 3 {
             return Err(start.fault(Fault::WrongLength, "terms.device"));
         }
-        let expect = |reader: &mut Reader<'a>, key| {
-            let at = *reader;
-            let found = reader.int("terms.device")?;
-            if found == key { Ok(()) } else { Err(at.fault(Fault::UnknownField, "terms.device")) }
-        };
-        expect(reader, 1)?;
         let k = positive(reader, "terms.device.k")?;
-        expect(reader, 2)?;
         let salt = reader.array_of("terms.device.salt")?;
-        expect(reader, 3)?;
         let components = Components::read(reader, "terms.device.components")?;
         if k > components.len() {
             return Err(start.fault(Fault::OutOfRange, "terms.device.k"));
@@ -42,7 +34,7 @@ impl<'a> Device<'a> {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        writer.map(3).uint(1).uint(self.k).uint(2).bytes(&self.salt).uint(3).raw(self.components.as_bytes());
+        writer.array(3).uint(self.k).bytes(&self.salt).raw(self.components.as_bytes());
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Datalog {
 impl Datalog {
     /// Makes a token.
     pub fn new(facts: Facts) -> Self {
-        let root = KeyPair::from(&PrivateKey::from_bytes(&[11; 32], Algorithm::Ed25519).expect("a secret key"));
+        let root =
+            KeyPair::from(&PrivateKey::from_bytes(&[11; 32], Algorithm::Ed25519).expect("a secret key"));
         let time = |secs| date(&(UNIX_EPOCH + Duration::from_secs(secs)));
         let mut token = BiscuitBuilder::new();
         for (name, value) in [

@@ -34,8 +34,9 @@ impl Paseto {
 
 fn claims(facts: Facts) -> Claims {
     let time = |secs| rfc3339(UNIX_EPOCH + Duration::from_secs(secs));
-    let granted: Map<String, Value> =
-        features().map(|(name, limit)| (name.to_owned(), limit.map_or(json!(true), |limit| json!(limit)))).collect();
+    let granted: Map<String, Value> = features()
+        .map(|(name, limit)| (name.to_owned(), limit.map_or(json!(true), |limit| json!(limit))))
+        .collect();
     let claims = json!({
         "iss": bare().issuer,
         "sub": bare().subject,
@@ -68,8 +69,11 @@ impl Contender for Paseto {
     fn allows(&self, feature: &str) -> bool {
         let Ok(untrusted) = UntrustedToken::<Public, V4>::try_from(&self.token) else { return false };
         public::verify(&self.key, &untrusted, &self.rules, None, None).is_ok_and(|trusted| {
-            let granted = trusted.payload_claims().and_then(|claims| claims.get_claim("features")?.get(feature));
-            granted.is_some_and(|value| value.as_bool() == Some(true) || value.as_u64().is_some_and(|limit| limit > 0))
+            let granted =
+                trusted.payload_claims().and_then(|claims| claims.get_claim("features")?.get(feature));
+            granted.is_some_and(|value| {
+                value.as_bool() == Some(true) || value.as_u64().is_some_and(|limit| limit > 0)
+            })
         })
     }
 }
