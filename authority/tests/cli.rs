@@ -1,7 +1,8 @@
 //! The command line as people meet it: one TOML case an outcome, with exact output and exit code.
 //!
-//! Each folder of `cmd/` runs against a home of its own, made here. Commands of `authority/` change
-//! nothing, those of `change/` do. Not here: journeys over several commands (package `chancery-tests`).
+//! Each folder of `cmd/` runs against a home of its own, made here; `doctor/` against those of others.
+//! Commands of `authority/` change nothing, those of `change/` do. Not here: journeys over several
+//! commands (package `chancery-tests`).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_debug_implementations)]
 
 use std::path::{Path, PathBuf};
@@ -24,20 +25,28 @@ mod token;
 use homes::Folder;
 
 /// Every case, so that a folder that is not run, or a pattern that matches nothing, fails.
-const CASES: usize = 131;
+const CASES: usize = 132;
 
+/// Runs the cases of a folder at the same time, as far as the machine can.
 fn run(group: &str, home: &Home) {
-    run_with(group, home, |cases| {
-        cases.default_bin_path(env!("CARGO_BIN_EXE_chancery"));
-    });
+    run_with(&format!("{group}/*"), home, as_it_is);
 }
 
-fn run_with(group: &str, home: &Home, adjust: impl FnOnce(&trycmd::TestCases)) {
+/// Runs one case with nothing beside it: `doctor` says so when another command is at work.
+fn run_alone(case: &str, home: &Home) {
+    run_with(case, home, as_it_is);
+}
+
+fn as_it_is(cases: &trycmd::TestCases) {
+    cases.default_bin_path(env!("CARGO_BIN_EXE_chancery"));
+}
+
+fn run_with(cases_of: &str, home: &Home, adjust: impl FnOnce(&trycmd::TestCases)) {
     let cases = trycmd::TestCases::new();
     adjust(&cases);
     cases.env("CHANCERY_HOME", home.path().to_str().unwrap()).env("TZ", "UTC").env("NO_COLOR", "1");
     cases.insert_var("[HOME]", home.path().to_str().unwrap().to_owned()).unwrap();
-    cases.case(format!("tests/{group}/*.toml"));
+    cases.case(format!("tests/{cases_of}.toml"));
     cases.run();
 }
 
@@ -45,8 +54,14 @@ fn run_with(group: &str, home: &Home, adjust: impl FnOnce(&trycmd::TestCases)) {
 fn commands_without_an_authority() {
     let folder = Folder::new();
     run("cmd/bare", &folder.home());
-    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+    assert!(!folder.home().path().exists());
+}
+
+#[test]
+fn an_init_that_fails_leaves_nothing() {
+    let folder = Folder::new();
+    run("cmd/init-refused", &folder.home());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -55,6 +70,7 @@ fn commands_that_change_nothing() {
     homes::authority(&folder.home());
     let before = homes::content(folder.home().path());
     run("cmd/authority", &folder.home());
+    run_alone("cmd/doctor/sound", &folder.home());
     assert_eq!(homes::content(folder.home().path()), before);
 }
 
@@ -71,6 +87,7 @@ fn commands_on_a_database_of_a_newer_version() {
     homes::authority(&folder.home());
     homes::tamper(&folder.home(), "PRAGMA user_version = 99");
     run("cmd/newer", &folder.home());
+    run_alone("cmd/doctor/newer", &folder.home());
 }
 
 #[test]
@@ -79,6 +96,7 @@ fn commands_on_a_corrupted_database() {
     homes::authority(&folder.home());
     std::fs::write(folder.home().database(), "this is no database\n".repeat(512)).unwrap();
     run("cmd/corrupted", &folder.home());
+    run_alone("cmd/doctor/corrupted", &folder.home());
 }
 
 #[test]
@@ -90,6 +108,7 @@ fn commands_on_a_database_with_a_planted_trigger() {
         "CREATE TRIGGER planted AFTER INSERT ON license BEGIN DELETE FROM customer; END",
     );
     run("cmd/planted", &folder.home());
+    run_alone("cmd/doctor/planted", &folder.home());
 }
 
 #[test]
@@ -104,8 +123,11 @@ fn every_case_is_run() {
         "bare",
         "change",
         "corrupted",
+        "doctor",
+        "init-refused",
         "inspect",
         "inspect-alone",
+        "inspect-damaged",
         "issue",
         "issue-again",
         "key-missing",

@@ -124,7 +124,7 @@ impl HsmError {
                 "do not use this key; delete it on the token and correct the token's policy"
             }
             Self::KeyFileInvalid { .. } => "name an encrypted PKCS#8 file (PEM), as `chancery` makes it",
-            Self::KeyMissing { .. } => "check the reference against the keys that the token lists",
+            Self::KeyMissing { .. } => "check the reference: the path of a key file, or the keys that the token lists",
             Self::MessageTooLong { .. } => "sign a digest or a statement instead",
             Self::ModuleNotLoadable { .. } => {
                 "install the module, or correct `module-path`; it is a shared library of the token's vendor"
@@ -133,7 +133,7 @@ impl HsmError {
             Self::PermissionsTooOpen { .. } => "make the file its owner's alone: chmod 600",
             Self::PinInvalid { .. } => "give 1 to 1,024 bytes of UTF-8 on one line",
             Self::PinLocked { .. } => "unlock the token with its PUK or security officer, or use its backup",
-            Self::PinMissing { .. } => "run on a terminal, or give one line for each token with --pin-fd",
+            Self::PinMissing { .. } => "run on a terminal, or give one line for each token with `--pin-fd`",
             Self::PinUnreadable { .. } => "open the descriptor for reading, as in `--pin-fd 3 3< FILE`",
             Self::PublicKeyMismatch { .. } => {
                 "stop: this is not the key that was certified; find out who changed the token or the reference"
@@ -145,7 +145,7 @@ impl HsmError {
             Self::TokenAbsent { .. } => "insert or start the token, or correct the reference",
             Self::TokenAmbiguous { .. } => "add the token's `serial` to the reference",
             Self::Unsupported { .. } => "choose the other algorithm, Ed25519 or P-256",
-            Self::WrongPin { .. } => "stop if unsure: most tokens lock after a few wrong PINs",
+            Self::WrongPin { .. } => "stop if unsure: a token locks after a few wrong PINs",
         }
     }
 }

@@ -3,10 +3,11 @@
 //! [`prepare`] decides everything that can be decided without a key, so that files can be reserved and
 //! the operator asked before anything is drawn; [`Prepared::sign`] does the rest.
 
-use chancery_formats::cose::Unsigned;
+use chancery_formats::cose::{Envelope, Unsigned};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::license::{Device, Enforcement, Feature, Features, License, Terms};
+use chancery_formats::trust::Bundle;
 use chancery_hsm_config::PinSource;
 use chancery_verifier::{
     Reason, Refusal, Trust, VerifiedRequest, decide_for_request, verify_license, verify_request,
@@ -57,11 +58,7 @@ pub fn prepare(
     request: &[u8],
     now: u64,
 ) -> Result<Prepared, CommandError> {
-    let verified = verify_request(request).map_err(|refusal| {
-        CommandError::refused(refusal.code(), "activation request is not genuine")
-            .cause(refusal.to_string())
-            .hint("ask the site for the request again; it may have been damaged on the way")
-    })?;
+    let verified = verify_request(request).map_err(|refusal| not_a_request(request, &refusal))?;
     let key = key_of_role(repository, KeyRole::Issuer)?;
     let request_hash: [u8; 32] = Sha256::digest(request).into();
     if let Some(known) = repository.license_by_request(&request_hash)? {
@@ -141,6 +138,25 @@ impl Prepared {
             return Ok(()); // an old license that is exported again may have ended since
         }
         Err(alarm(decision.reason.code(), decision.reason.to_string()))
+    }
+}
+
+/// Tells a request that is not genuine from a document that is no request.
+fn not_a_request(bytes: &[u8], refusal: &Refusal) -> CommandError {
+    let kind = match Envelope::decode(bytes) {
+        _ if Bundle::looks_like(bytes) => Some(Kind::TrustBundle),
+        Ok(envelope) => Kind::from_typ(envelope.header.typ),
+        Err(_) => None,
+    };
+    match kind.filter(|kind| *kind != Kind::Request) {
+        Some(kind) => CommandError::refused(
+            "not-a-request",
+            format!("this is a {}, not an activation request", kind.name()),
+        )
+        .hint("name the .creq file that the site made, or a picture of its QR code"),
+        None => CommandError::refused(refusal.code(), "activation request is not genuine")
+            .cause(refusal.to_string())
+            .hint("ask the site for the request again; it may have been damaged on the way"),
     }
 }
 

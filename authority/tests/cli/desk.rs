@@ -141,7 +141,7 @@ impl Desk {
 
     /// Runs the cases of a folder of `cmd/` here.
     pub fn run(&self, group: &str, environment: &[(&str, &Path)]) {
-        crate::run_with(group, &self.home(), |cases| {
+        crate::run_with(&format!("{group}/*"), &self.home(), |cases| {
             cases.default_bin_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/at-desk.sh"));
             cases.env("CHANCERY_TEST_DESK", self.path().to_str().unwrap());
             cases.env("CHANCERY_TEST_PROGRAM", env!("CARGO_BIN_EXE_chancery"));
