@@ -86,9 +86,9 @@ impl<'a> Header<'a> {
         }
         let missing = |field| DecodeError { fault: Fault::Missing, field, offset: 0 };
         Ok(Self {
-            mode: mode.ok_or(missing("alg"))?,
-            kid: kid.ok_or(missing("kid"))?,
-            typ: typ.ok_or(missing("typ"))?,
+            mode: mode.ok_or_else(|| missing("alg"))?,
+            kid: kid.ok_or_else(|| missing("kid"))?,
+            typ: typ.ok_or_else(|| missing("typ"))?,
         })
     }
 

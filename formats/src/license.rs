@@ -85,15 +85,15 @@ impl<'a> License<'a> {
             return Err(reader.fault(Fault::OutOfRange, "exp"));
         }
         Ok(Self {
-            issuer: issuer.ok_or(missing("iss"))?,
-            subject: subject.ok_or(missing("sub"))?,
-            product: product.ok_or(missing("aud"))?,
+            issuer: issuer.ok_or_else(|| missing("iss"))?,
+            subject: subject.ok_or_else(|| missing("sub"))?,
+            product: product.ok_or_else(|| missing("aud"))?,
             not_after,
             not_before,
-            issued_at: issued_at.ok_or(missing("iat"))?,
-            id: id.ok_or(missing("cti"))?,
+            issued_at: issued_at.ok_or_else(|| missing("iat"))?,
+            id: id.ok_or_else(|| missing("cti"))?,
             device_key,
-            terms: terms.ok_or(missing("terms"))?,
+            terms: terms.ok_or_else(|| missing("terms"))?,
         })
     }
 

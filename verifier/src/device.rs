@@ -7,11 +7,12 @@
 use alloc::vec::Vec;
 
 use chancery_formats::license::Device;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 #[cfg(feature = "std")]
 pub mod collect;
+mod digest;
+
+pub use digest::Digester;
 
 /// A kind of component, by the number that documents carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,29 +74,6 @@ pub struct Component {
     pub kind: Kind,
     /// Its value; it never leaves the device.
     pub value: Vec<u8>,
-}
-
-/// Computes digests under one salt.
-#[derive(Clone, Debug)]
-pub struct Digester(Hmac<Sha256>);
-
-impl Digester {
-    /// Starts with the salt of a request or license.
-    #[must_use]
-    pub fn new(salt: &[u8; 8]) -> Self {
-        let mut block = [0; 64];
-        block[..8].copy_from_slice(salt);
-        // HMAC pads a short key with zeros to one block (RFC 2104 §2): the same key, without a length to fail on.
-        Self(Hmac::new(&block.into()))
-    }
-
-    /// Returns the digest of a component.
-    #[must_use]
-    pub fn digest(&self, component: &Component) -> [u8; 4] {
-        let mac = self.0.clone().chain_update(component.kind.number().to_be_bytes());
-        let bytes = mac.chain_update(&component.value).finalize().into_bytes();
-        core::array::from_fn(|index| bytes[index])
-    }
 }
 
 /// Returns how many components match the binding of a license, counting no further than it needs.

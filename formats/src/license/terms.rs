@@ -97,12 +97,12 @@ impl<'a> Terms<'a> {
             }
         }
         let missing = |field| start.fault(Fault::Missing, field);
-        schema.ok_or(missing("terms.schema"))?;
+        schema.ok_or_else(|| missing("terms.schema"))?;
         Ok(Self {
-            entitlement: entitlement.ok_or(missing("terms.entitlement"))?,
-            edition: edition.ok_or(missing("terms.edition"))?,
-            revision: revision.ok_or(missing("terms.revision"))?,
-            features: features.ok_or(missing("terms.features"))?,
+            entitlement: entitlement.ok_or_else(|| missing("terms.entitlement"))?,
+            edition: edition.ok_or_else(|| missing("terms.edition"))?,
+            revision: revision.ok_or_else(|| missing("terms.revision"))?,
+            features: features.ok_or_else(|| missing("terms.features"))?,
             versions,
             seats,
             device,
