@@ -4,7 +4,7 @@
 //! A fenced block is named by its info string: `hex KIND` holds annotated bytes (what follows `#` is
 //! annotation), `hex refused` one refused item a line with its code, and `qr`, `armor`, `frames` and
 //! `rows` hold text. Not here: whether the CDDL is true, which no library on our list can check.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

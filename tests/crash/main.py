@@ -41,7 +41,7 @@ class Score:
         for kind, points in self.points.items():
             print(f"{kind:<34} {points:>4} points, {len(self.failures[kind])} failures")
         failures = sum(map(len, self.failures.values()))
-        print(f"crash: {sum(self.points.values())} points, {failures} failures")
+        print(f"crash: {sum(self.points.values()) - failures} passed, {failures} failed")
         return failures
 
 
@@ -153,6 +153,9 @@ class Plan:
         template = spy.prepare(self.programs, folder)
         recorded = spy.copy(template, self.scratch / "recorded-token")
         calls = trace.record(recorded.issue(), recorded.folder, recorded.pins, recorded.env)
+        # The token's own files are the token's to keep whole: SoftHSM2 rewrites them in place, and a kill
+        # there can cost the token.
+        calls = [call for call in calls if "/tokens/" not in call.line]
         self.strike("token", [("order of calls", "one run", lambda folder: spy.in_order(calls))])
         sign = next(at for at, call in enumerate(calls) if spy.is_sign(call))
         # Around the signature every point counts: a few calls on either side are always struck.

@@ -4,6 +4,7 @@
 //! is what the work costs undisturbed; the median of the ratios within rounds says what a user sees. Work
 //! is measured in the time that its thread runs, so that waiting for a processor does not count.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -38,22 +39,38 @@ fn quantile(mut values: Vec<f64>, fraction: f64) -> f64 {
     values[((values.len() - 1) as f64 * fraction).round() as usize]
 }
 
+/// Places on the stack that turns run at, one after the other.
+const DEPTHS: usize = 64;
+
 /// Runs all contenders in turns of about `turn` each. Every other round goes backwards, so that nobody
-/// always follows the same neighbour.
+/// always follows the same neighbour, and every round runs at another place on the stack, where the
+/// arithmetic of curves is up to a tenth faster or slower.
 pub fn in_turns(contenders: &mut [Box<dyn FnMut() + '_>], rounds: usize, turn: Duration) -> Vec<Series> {
     let repetitions: Vec<u32> = contenders.iter_mut().map(|work| repetitions(work, turn)).collect();
     let mut series: Vec<Vec<f64>> = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..rounds {
         for step in 0..contenders.len() {
             let index = if round % 2 == 0 { step } else { contenders.len() - 1 - step };
-            let start = thread_nanos();
-            for _ in 0..repetitions[index] {
-                contenders[index]();
-            }
-            series[index].push((thread_nanos() - start) as f64 / f64::from(repetitions[index]));
+            let nanos = deeper(round % DEPTHS, &mut || {
+                let start = thread_nanos();
+                for _ in 0..repetitions[index] {
+                    contenders[index]();
+                }
+                thread_nanos() - start
+            });
+            series[index].push(nanos as f64 / f64::from(repetitions[index]));
         }
     }
     series.into_iter().map(Series).collect()
+}
+
+/// Runs `work` that many frames deeper on the stack.
+#[inline(never)]
+fn deeper(depth: usize, work: &mut dyn FnMut() -> i64) -> i64 {
+    let frame = black_box([0_u64; 9]);
+    let result = if depth == 0 { work() } else { deeper(depth - 1, work) };
+    black_box(frame);
+    result
 }
 
 /// Returns how often `work` runs in about `turn`; this warms it up as well.
