@@ -124,7 +124,9 @@ impl HsmError {
                 "do not use this key; delete it on the token and correct the token's policy"
             }
             Self::KeyFileInvalid { .. } => "name an encrypted PKCS#8 file (PEM), as `chancery` makes it",
-            Self::KeyMissing { .. } => "check the reference: the path of a key file, or the keys that the token lists",
+            Self::KeyMissing { .. } => {
+                "check the reference: the path of a key file, or the keys that the token lists"
+            }
             Self::MessageTooLong { .. } => "sign a digest or a statement instead",
             Self::ModuleNotLoadable { .. } => {
                 "install the module, or correct `module-path`; it is a shared library of the token's vendor"
