@@ -73,15 +73,18 @@ impl<'a> Header<'a> {
         let entries = reader.map("protected")?;
         let (mut mode, mut kid, mut typ) = (None, None, None);
         for _ in 0..entries {
-            let unknown = reader.fault(Fault::HeaderUnknown, "protected");
-            match reader.int("protected").map_err(|_| unknown)? {
+            let entry = reader;
+            let unknown = || entry.fault(Fault::HeaderUnknown, "protected");
+            match reader.int("protected").map_err(|_| unknown())? {
                 1 => {
-                    let fault = reader.fault(Fault::AlgUnknown, "alg");
-                    mode = Some(Mode::from_cose_number(reader.int("alg")?).ok_or(fault)?);
+                    let value = reader;
+                    let number = reader.int("alg")?;
+                    let unknown = || value.fault(Fault::AlgUnknown, "alg");
+                    mode = Some(Mode::from_cose_number(number).ok_or_else(unknown)?);
                 }
                 4 => kid = Some(KeyId(reader.array_of("kid")?)),
                 16 => typ = Some(text(&mut reader, "typ", is_label)?),
-                _ => return Err(unknown),
+                _ => return Err(unknown()),
             }
         }
         let missing = |field| DecodeError { fault: Fault::Missing, field, offset: 0 };

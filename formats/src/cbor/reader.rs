@@ -29,6 +29,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Builds an error at the reader's position.
+    #[cold]
     #[must_use]
     pub const fn fault(&self, fault: Fault, field: &'static str) -> DecodeError {
         DecodeError { fault, field, offset: self.at }

@@ -17,6 +17,8 @@ use crate::measure::Series;
 /// Where a program cannot be run, or `license show` does not show the license.
 pub fn run(programs: &Path, effort: Effort) {
     let scratch = Scratch::new();
+    // The programs run in a folder of their own.
+    let programs = &programs.canonicalize().expect("the folder of the programs");
     let license = prepare(programs, &scratch);
     let empty = std::env::current_exe().expect("this program").with_file_name("empty");
     let chancery = |arguments: &[&str]| {
@@ -92,11 +94,16 @@ fn prepare(programs: &Path, scratch: &Scratch) -> String {
 }
 
 fn json(command: &mut Command) -> Value {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a program");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a program");
     // A program that asks for no PIN may have ended already.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(b"a passphrase of the benchmark\n"));
     let output = child.wait_with_output().expect("an end");
-    assert!(output.status.success(), "{command:?} fails");
+    assert!(output.status.success(), "{command:?} fails: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 

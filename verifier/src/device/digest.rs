@@ -4,6 +4,8 @@
 //! a salt, and on the stack: a license is checked in little more than the time of its signature, of
 //! which general HMAC would take a noticeable part. Not here: what is a component.
 
+use core::slice;
+
 use sha2::block_api::compress256;
 
 use super::Component;
@@ -29,7 +31,7 @@ impl Digester {
             let mut block = [pad; BLOCK];
             block.iter_mut().zip(salt).for_each(|(byte, salt)| *byte ^= salt);
             let mut state = INITIAL;
-            compress256(&mut state, &[block]);
+            compress256(&mut state, slice::from_ref(&block));
             state
         };
         Self { inner: after_key(0x36), outer: after_key(0x5c) }
@@ -49,6 +51,7 @@ impl Digester {
 }
 
 /// Hashes a message in two parts, after the block of the key that `state` holds, with its padding.
+#[inline(always)]
 fn finish(mut state: [u32; 8], message: [&[u8]; 2]) -> [u32; 8] {
     let mut block = [0; BLOCK];
     let mut filled = 0;
@@ -59,20 +62,20 @@ fn finish(mut state: [u32; 8], message: [&[u8]; 2]) -> [u32; 8] {
             filled += now.len();
             part = later;
             if filled == BLOCK {
-                compress256(&mut state, &[block]);
+                compress256(&mut state, slice::from_ref(&block));
+                block = [0; BLOCK];
                 filled = 0;
             }
         }
     }
     block[filled] = 0x80;
-    block[filled + 1..].fill(0);
-    if filled + 1 > BLOCK - 8 {
-        compress256(&mut state, &[block]);
+    if filled >= BLOCK - 8 {
+        compress256(&mut state, slice::from_ref(&block));
         block = [0; BLOCK];
     }
     let bits = 8 * (BLOCK + message[0].len() + message[1].len()) as u64;
     block[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
-    compress256(&mut state, &[block]);
+    compress256(&mut state, slice::from_ref(&block));
     state
 }
 
