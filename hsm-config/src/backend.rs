@@ -3,15 +3,20 @@
 //! A backend is one open token. It finds, makes and uses keys; it decides nothing. Not here: the rules
 //! for signatures (`key`), and what each kind of device needs (the files beside this one).
 
+use std::sync::Arc;
+
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 
+use self::owner::Owner;
+use crate::audit::{AuditLedger, AuditRead};
 use crate::error::HsmError;
 use crate::key::Key;
 use crate::reference::{KeyRef, TokenRef};
-use crate::secret::PinSource;
+use crate::secret::{Pin, PinSource};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub(crate) mod owner;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 pub mod software;
@@ -19,9 +24,18 @@ pub mod software;
 mod yubihsm;
 
 /// An open token: the keys on it can be found, made and used.
+///
+/// Every method runs in the one thread that owns the token.
 pub trait KeyBackend: Send {
     /// Returns where the private keys are.
     fn protection(&self) -> Protection;
+
+    /// Asks the token how it is.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::SessionLost`] or [`HsmError::TokenAbsent`] when the token does not answer.
+    fn health(&mut self) -> Result<Health, HsmError>;
 
     /// Returns the signing keys on the token, those that Chancery can use.
     ///
@@ -38,6 +52,35 @@ pub trait KeyBackend: Send {
     /// [`HsmError::PublicKeyUnusable`] when its public key is not a valid point.
     fn find(&mut self, key: &KeyRef) -> Result<KeyInfo, HsmError>;
 
+    /// Returns the device's attestation of the key: DER certificates, the key's own first.
+    ///
+    /// They are not checked here (`attestation`).
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NoAttestation`] where devices of this kind give none.
+    fn attest(&mut self, key: &KeyRef) -> Result<Vec<Vec<u8>>, HsmError> {
+        Err(HsmError::NoAttestation { key: key.clone().into() })
+    }
+
+    /// Reads the device's own audit log into `ledger`, now and whenever it fills.
+    ///
+    /// `password` opens the login that may read it, where the reference names one. Devices without such a
+    /// log read nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::AuditBroken`] when entries are missing or changed, [`HsmError::AuditLedger`] when they
+    /// cannot be kept, [`HsmError::NotPermitted`] for a login that may not read them.
+    fn keep_audit(
+        &mut self,
+        password: Option<Pin>,
+        ledger: Box<dyn AuditLedger>,
+    ) -> Result<AuditRead, HsmError> {
+        let _ = (password, ledger);
+        Ok(AuditRead::default())
+    }
+
     /// Makes a new key under the name that `key` gives. It never replaces one.
     ///
     /// # Errors
@@ -50,7 +93,8 @@ pub trait KeyBackend: Send {
     ///
     /// # Errors
     ///
-    /// [`HsmError::SessionLost`] when [`KeyBackend::reopen`] may help; otherwise what the device answers.
+    /// [`HsmError::SessionLost`] only where the device certainly did not sign and [`KeyBackend::reopen`] may
+    /// help; [`HsmError::OutcomeUnknown`] where it may have signed; otherwise what the device answers.
     fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError>;
 
     /// Opens the session anew, with the PIN that opened it first.
@@ -59,6 +103,30 @@ pub trait KeyBackend: Send {
     ///
     /// As opening; a refused PIN is not tried again.
     fn reopen(&mut self) -> Result<(), HsmError>;
+}
+
+/// What a device tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Device {
+    /// What it is called: manufacturer and model.
+    pub model: String,
+    /// Its serial number, where it has one.
+    pub serial: Option<String>,
+    /// The version of its firmware, where it tells.
+    pub firmware: Option<String>,
+}
+
+/// How a token is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The device.
+    pub device: Device,
+    /// How many wrong PINs it takes before it locks, where it tells.
+    pub pin_tries_left: Option<u8>,
+    /// Entries of its audit log in use, and how many it holds; where it has one.
+    pub audit_log: Option<(u8, u8)>,
 }
 
 /// What a device tells of one of its keys.
@@ -71,11 +139,19 @@ pub struct KeyInfo {
     pub label: String,
     /// The public key, from the device's own object.
     pub public_key: PublicKey,
+    /// The device that holds it.
+    pub device: Device,
     /// Whether the private key can leave its place; nothing where the device does not tell.
     pub exportable: Option<bool>,
     /// Whether the private key was made in its place and never left it; nothing where the device does
     /// not tell.
     pub generated_inside: Option<bool>,
+}
+
+/// A token just opened, and the PIN that opened it, where it wanted one.
+pub(crate) struct Connected {
+    pub(crate) backend: Box<dyn KeyBackend>,
+    pub(crate) pin: Option<Pin>,
 }
 
 /// A key, and whether it was made for the occasion.
@@ -101,7 +177,7 @@ enum Purpose {
 /// [`HsmError::KeyMissing`], [`HsmError::TokenAbsent`], [`HsmError::WrongPin`] and the others, each for
 /// what it says; [`HsmError::PublicKeyMismatch`] when the reference pins another public key.
 pub fn open(key: &KeyRef, pins: &mut PinSource) -> Result<Key, HsmError> {
-    Key::new(key, connect(&key.token(), Purpose::Use, pins)?)
+    Key::on(owner(&key.token(), pins)?, key)
 }
 
 /// Makes a new key under the name that the reference gives.
@@ -114,9 +190,15 @@ pub fn generate(key: &KeyRef, algorithm: Algorithm, pins: &mut PinSource) -> Res
     if key.public_key().is_some() {
         return Err(HsmError::KeyMissing { key: key.clone().into() });
     }
-    let mut backend = connect(&key.token(), Purpose::Generate, pins)?;
-    backend.generate(key, algorithm)?;
-    Key::new(key, backend)
+    let token = key.token();
+    let owner = match token {
+        // A key file is a token that does not exist yet.
+        TokenRef::File(_) => Owner::start(token.clone(), connect(&token, Purpose::Generate, pins)?)?,
+        _ => owner(&token, pins)?,
+    };
+    let name = key.clone();
+    owner.run(move |owned| owned.backend()?.generate(&name, algorithm))?;
+    Key::on(owner, key)
 }
 
 /// Opens a key, or makes it where the token answers that it does not exist.
@@ -144,27 +226,56 @@ pub fn open_or_generate(
 ///
 /// As opening the token.
 pub fn list(token: &TokenRef, pins: &mut PinSource) -> Result<Vec<KeyInfo>, HsmError> {
-    connect(token, Purpose::Use, pins)?.list()
+    owner(token, pins)?.run(|owned| owned.backend()?.list())
 }
 
-fn connect(
+/// Opens a token and asks it how it is.
+///
+/// # Errors
+///
+/// As opening the token.
+pub fn health(token: &TokenRef, pins: &mut PinSource) -> Result<Health, HsmError> {
+    owner(token, pins)?.run(|owned| owned.backend()?.health())
+}
+
+/// Reads the audit log of a device into `ledger`, under the login that `token` names.
+///
+/// # Errors
+///
+/// As opening the token, and as [`KeyBackend::keep_audit`].
+pub fn read_audit(
     token: &TokenRef,
-    purpose: Purpose,
     pins: &mut PinSource,
-) -> Result<Box<dyn KeyBackend>, HsmError> {
-    let result: Result<Box<dyn KeyBackend>, HsmError> = match token {
-        TokenRef::File(path) => software::connect(path, purpose, pins).map(|backend| Box::new(backend) as _),
-        #[cfg(feature = "pkcs11")]
-        TokenRef::Pkcs11(token) => pkcs11::connect(token, pins).map(|backend| Box::new(backend) as _),
-        #[cfg(not(feature = "pkcs11"))]
-        TokenRef::Pkcs11(_) => Err(HsmError::BackendNotBuilt { scheme: "pkcs11:" }),
-        #[cfg(feature = "yubihsm")]
-        TokenRef::YubiHsm(token) => yubihsm::connect(token, pins).map(|backend| Box::new(backend) as _),
-        #[cfg(not(feature = "yubihsm"))]
-        TokenRef::YubiHsm(_) => Err(HsmError::BackendNotBuilt { scheme: "yubihsm:" }),
+    ledger: Box<dyn AuditLedger>,
+) -> Result<AuditRead, HsmError> {
+    owner(token, pins)?.run(|owned| owned.backend()?.keep_audit(None, ledger))
+}
+
+/// Returns the owner of a token that has keys in use, or opens the token.
+fn owner(token: &TokenRef, pins: &mut PinSource) -> Result<Arc<Owner>, HsmError> {
+    let connect = |pins: &mut PinSource| connect(token, Purpose::Use, pins);
+    let result = match token {
+        // Each opening reads the file, which may be another one by then.
+        TokenRef::File(_) => connect(pins).and_then(|connected| Owner::start(token.clone(), connected)),
+        _ => Owner::shared(token, pins, connect),
     };
     if let Err(HsmError::WrongPin { .. } | HsmError::PinLocked { .. }) = result {
         pins.forget(token);
     }
     result
+}
+
+fn connect(token: &TokenRef, purpose: Purpose, pins: &mut PinSource) -> Result<Connected, HsmError> {
+    match token {
+        TokenRef::File(path) => software::connect(path, purpose, pins),
+        TokenRef::Piv(_) => Err(HsmError::BackendNotBuilt { scheme: "piv:" }),
+        #[cfg(feature = "pkcs11")]
+        TokenRef::Pkcs11(token) => pkcs11::connect(token, pins),
+        #[cfg(not(feature = "pkcs11"))]
+        TokenRef::Pkcs11(_) => Err(HsmError::BackendNotBuilt { scheme: "pkcs11:" }),
+        #[cfg(feature = "yubihsm")]
+        TokenRef::YubiHsm(token) => yubihsm::connect(token, pins),
+        #[cfg(not(feature = "yubihsm"))]
+        TokenRef::YubiHsm(_) => Err(HsmError::BackendNotBuilt { scheme: "yubihsm:" }),
+    }
 }

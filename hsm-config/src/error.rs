@@ -20,6 +20,12 @@ pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HsmError {
+    #[error("the audit log of {token} is not what it was: {reason}")]
+    AuditBroken { token: Box<TokenRef>, reason: &'static str },
+    #[error("cannot keep the audit log of {token}")]
+    AuditLedger { token: Box<TokenRef>, source: Source },
+    #[error("the audit log of {token} is full")]
+    AuditLogFull { token: Box<TokenRef> },
     #[error("{scheme} keys are not part of this build")]
     BackendNotBuilt { scheme: &'static str },
     #[error("key {key} made a signature that its public key does not verify")]
@@ -38,16 +44,26 @@ pub enum HsmError {
     KeyFileInvalid { path: PathBuf, reason: &'static str },
     #[error("key {key} does not exist")]
     KeyMissing { key: Box<KeyRef> },
+    #[error("{token} has no such login")]
+    LoginMissing { token: Box<TokenRef> },
     #[error("a message of {length} bytes is longer than a device signs ({limit} bytes)")]
     MessageTooLong { length: usize, limit: usize },
     #[error("cannot load the PKCS#11 module {}", path.display())]
     ModuleNotLoadable { path: PathBuf, source: Source },
+    #[error("key {key} is in a device that attests nothing")]
+    NoAttestation { key: Box<KeyRef> },
     #[error("{token} does not permit to {action}")]
     NotPermitted { token: Box<TokenRef>, action: &'static str },
+    #[error("the answer was lost: key {key} may or may not have signed")]
+    OutcomeUnknown { key: Box<KeyRef>, source: Source },
+    #[error("the program that drives {token} failed inside")]
+    Panicked { token: Box<TokenRef> },
     #[error("{} can be read or written by others than its owner (mode {mode:03o})", path.display())]
     PermissionsTooOpen { path: PathBuf, mode: u32 },
     #[error("{reason} for {token}")]
     PinInvalid { token: Box<TokenRef>, reason: &'static str },
+    #[error("{token} takes one more wrong PIN before it locks")]
+    PinLastTry { token: Box<TokenRef> },
     #[error("the PIN of {token} is locked")]
     PinLocked { token: Box<TokenRef> },
     #[error("no PIN or passphrase is given for {token}")]
@@ -64,14 +80,18 @@ pub enum HsmError {
     Reference(#[from] ReferenceError),
     #[error("lost the session with {token}")]
     SessionLost { token: Box<TokenRef>, source: Source },
+    #[error("all sessions of {token} are in use")]
+    SessionsExhausted { token: Box<TokenRef> },
     #[error("{token} is not there")]
     TokenAbsent { token: Box<TokenRef>, source: Option<Source> },
     #[error("{count} tokens match {token}")]
     TokenAmbiguous { token: Box<TokenRef>, count: usize },
+    #[error("{token} waited for a touch that did not come")]
+    TouchMissing { token: Box<TokenRef> },
     #[error("{token} cannot do {algorithm}")]
     Unsupported { token: Box<TokenRef>, algorithm: Algorithm },
-    #[error("wrong PIN or passphrase for {token}")]
-    WrongPin { token: Box<TokenRef> },
+    #[error("wrong PIN or passphrase for {token}{}", tries(*left))]
+    WrongPin { token: Box<TokenRef>, left: Option<u8> },
 }
 
 impl HsmError {
@@ -79,6 +99,9 @@ impl HsmError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::AuditBroken { .. } => "audit-broken",
+            Self::AuditLedger { .. } => "audit-ledger-failure",
+            Self::AuditLogFull { .. } => "audit-log-full",
             Self::BackendNotBuilt { .. } => "backend-not-built",
             Self::BadSignature { .. } => "bad-signature",
             Self::Device { .. } => "device-failure",
@@ -88,11 +111,16 @@ impl HsmError {
             Self::KeyExportable { .. } => "key-exportable",
             Self::KeyFileInvalid { .. } => "key-file-invalid",
             Self::KeyMissing { .. } => "key-missing",
+            Self::LoginMissing { .. } => "login-missing",
             Self::MessageTooLong { .. } => "message-too-long",
             Self::ModuleNotLoadable { .. } => "module-not-loadable",
+            Self::NoAttestation { .. } => "no-attestation",
             Self::NotPermitted { .. } => "not-permitted",
+            Self::OutcomeUnknown { .. } => "outcome-unknown",
+            Self::Panicked { .. } => "backend-panicked",
             Self::PermissionsTooOpen { .. } => "permissions-too-open",
             Self::PinInvalid { .. } => "pin-invalid",
+            Self::PinLastTry { .. } => "pin-last-try",
             Self::PinLocked { .. } => "pin-locked",
             Self::PinMissing { .. } => "pin-missing",
             Self::PinUnreadable { .. } => "pin-unreadable",
@@ -101,8 +129,10 @@ impl HsmError {
             Self::Random { .. } => "random-failure",
             Self::Reference(error) => error.code(),
             Self::SessionLost { .. } => "session-lost",
+            Self::SessionsExhausted { .. } => "sessions-exhausted",
             Self::TokenAbsent { .. } => "token-absent",
             Self::TokenAmbiguous { .. } => "token-ambiguous",
+            Self::TouchMissing { .. } => "touch-missing",
             Self::Unsupported { .. } => "algorithm-unsupported",
             Self::WrongPin { .. } => "wrong-pin",
         }
@@ -112,6 +142,13 @@ impl HsmError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::AuditBroken { .. } => {
+                "stop and call the auditor: entries were removed or changed, or the device was reset"
+            }
+            Self::AuditLedger { .. } => "correct the cause; the device keeps its entries until then",
+            Self::AuditLogFull { .. } => {
+                "read the log with `chancery key audit`, or name the login that may read it by `audit-id`"
+            }
             Self::BackendNotBuilt { .. } => "use a build that has this backend, or a key of another kind",
             Self::BadSignature { .. } => {
                 "do not use this device: it may be broken or tampered with; nothing was handed out"
@@ -127,13 +164,26 @@ impl HsmError {
             Self::KeyMissing { .. } => {
                 "check the reference: the path of a key file, or the keys that the token lists"
             }
+            Self::LoginMissing { .. } => {
+                "check `auth-id`; a device that was reset has its factory login alone, and none of your keys"
+            }
             Self::MessageTooLong { .. } => "sign a digest or a statement instead",
             Self::ModuleNotLoadable { .. } => {
                 "install the module, or correct `module-path`; it is a shared library of the token's vendor"
             }
+            Self::NoAttestation { .. } => "use a key of a YubiHSM 2 or YubiKey, made inside it",
             Self::NotPermitted { .. } => "use a login of the device that has this capability",
+            Self::OutcomeUnknown { .. } => {
+                "check the device and run the command again; the log keeps this attempt as one that may have signed"
+            }
+            Self::Panicked { .. } => {
+                "try again; if it fails again, report it with the device's model and firmware"
+            }
             Self::PermissionsTooOpen { .. } => "make the file its owner's alone: chmod 600",
             Self::PinInvalid { .. } => "give 1 to 1,024 bytes of UTF-8 on one line",
+            Self::PinLastTry { .. } => {
+                "log in once with the vendor's own tool, which resets the count, or unlock it with its PUK"
+            }
             Self::PinLocked { .. } => "unlock the token with its PUK or security officer, or use its backup",
             Self::PinMissing { .. } => "run on a terminal, or give one line for each token with `--pin-fd`",
             Self::PinUnreadable { .. } => "open the descriptor for reading, as in `--pin-fd 3 3< FILE`",
@@ -144,10 +194,22 @@ impl HsmError {
             Self::Random { .. } => "check the operating system's random number generator",
             Self::Reference(error) => error.hint(),
             Self::SessionLost { .. } => "put the token back, then try again",
+            Self::SessionsExhausted { .. } => {
+                "close other programs that use it, or wait thirty seconds, then try again"
+            }
             Self::TokenAbsent { .. } => "insert or start the token, or correct the reference",
             Self::TokenAmbiguous { .. } => "add the token's `serial` to the reference",
+            Self::TouchMissing { .. } => "run the command again and touch the device when it blinks",
             Self::Unsupported { .. } => "choose the other algorithm, Ed25519 or P-256",
             Self::WrongPin { .. } => "stop if unsure: a token locks after a few wrong PINs",
         }
+    }
+}
+
+fn tries(left: Option<u8>) -> String {
+    match left {
+        None => String::new(),
+        Some(1) => "; 1 try is left".to_owned(),
+        Some(left) => format!("; {left} tries are left"),
     }
 }

@@ -1,17 +1,21 @@
 //! The handle that signs, and the rules that hold whichever device is behind it.
 //!
-//! A signature is verified before it is handed on; a lost session is reopened once, and the key found
-//! then must be the same; a wrong PIN is never tried again. Not here: how a device does it.
+//! A signature is verified before it is handed on; a key on a token that was opened anew must be the same; one
+//! call makes at most one signature. Not here: how a device does it, and whose turn it is (`backend::owner`).
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 
+use crate::audit::{AuditLedger, AuditRead};
+use crate::backend::owner::Owner;
 use crate::backend::software::{SoftwareBackend, SoftwareKey};
-use crate::backend::{KeyBackend, KeyInfo};
+use crate::backend::{Connected, Health, KeyBackend, KeyInfo};
 use crate::error::HsmError;
 use crate::reference::KeyRef;
+use crate::secret::PinSource;
 use crate::signature;
 
 /// The longest message that a key signs, in bytes: what every supported device takes.
@@ -24,7 +28,9 @@ pub struct Key {
     reference: KeyRef,
     info: KeyInfo,
     protection: Protection,
-    backend: Mutex<Box<dyn KeyBackend>>,
+    owner: Arc<Owner>,
+    /// The opening of the token at which the public key was last compared.
+    compared_at: Arc<AtomicU64>,
 }
 
 impl Key {
@@ -34,17 +40,27 @@ impl Key {
     ///
     /// What [`KeyBackend::find`] answers; [`HsmError::PublicKeyMismatch`] when the reference pins another
     /// public key.
-    pub fn new(reference: &KeyRef, mut backend: Box<dyn KeyBackend>) -> Result<Self, HsmError> {
-        let info = backend.find(reference)?;
+    pub fn new(reference: &KeyRef, backend: Box<dyn KeyBackend>) -> Result<Self, HsmError> {
+        Self::on(Owner::start(reference.token(), Connected { backend, pin: None })?, reference)
+    }
+
+    /// Finds `reference` on a token that has its owner.
+    pub(crate) fn on(owner: Arc<Owner>, reference: &KeyRef) -> Result<Self, HsmError> {
+        let name = reference.clone();
+        let (info, protection, openings) = owner.run(move |owned| {
+            let backend = owned.backend()?;
+            Ok((backend.find(&name)?, backend.protection(), owned.openings()))
+        })?;
         let found = info.public_key.thumbprint();
         if reference.public_key().is_some_and(|pinned| pinned != found) {
             return Err(HsmError::PublicKeyMismatch { key: reference.clone().into(), found });
         }
         Ok(Self {
             reference: reference.clone().with_public_key(found),
-            protection: backend.protection(),
+            protection,
             info,
-            backend: Mutex::new(backend),
+            owner,
+            compared_at: Arc::new(AtomicU64::new(openings)),
         })
     }
 
@@ -88,47 +104,80 @@ impl Key {
         &self.reference
     }
 
+    /// Returns the device's attestation of the key: DER certificates, the key's own first.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NoAttestation`] where devices of this kind give none; otherwise what the device answers.
+    pub fn attestation(&self) -> Result<Vec<Vec<u8>>, HsmError> {
+        let key = self.reference.clone();
+        self.owner.run(move |owned| owned.backend()?.attest(&key))
+    }
+
+    /// Asks the token how it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyBackend::health`].
+    pub fn health(&self) -> Result<Health, HsmError> {
+        self.owner.run(|owned| owned.backend()?.health())
+    }
+
+    /// Keeps the device's audit log in `ledger` while the key signs, where the reference names the login
+    /// (`audit-id`) that may read it.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyBackend::keep_audit`] and [`PinSource::pin`].
+    pub fn keep_audit(
+        &self,
+        pins: &mut PinSource,
+        ledger: Box<dyn AuditLedger>,
+    ) -> Result<AuditRead, HsmError> {
+        let Some(login) = self.reference.token().audit_login() else { return Ok(AuditRead::default()) };
+        let password = pins.pin(&login)?;
+        let result = self.owner.run(move |owned| owned.backend()?.keep_audit(Some(password), ledger));
+        if let Err(HsmError::WrongPin { .. }) = result {
+            pins.forget(&login);
+        }
+        result
+    }
+
     /// Signs `message` and verifies the signature before returning it.
     ///
-    /// The signature is raw: 64 bytes, for P-256 r followed by s. P-256 hashes with SHA-256.
+    /// The signature is raw: 64 bytes, for P-256 r followed by s. P-256 hashes with SHA-256. One call is at
+    /// most one signature of the device: it is asked again only where it certainly did not sign.
     ///
     /// # Errors
     ///
     /// [`HsmError::MessageTooLong`] over [`MAX_MESSAGE_BYTES`]; [`HsmError::SessionLost`] or
     /// [`HsmError::TokenAbsent`] when the token is gone and one attempt to reach it again failed;
+    /// [`HsmError::OutcomeUnknown`] when it may have signed, and the answer was lost;
     /// [`HsmError::PublicKeyMismatch`] when another key is found then; [`HsmError::BadSignature`] when the
     /// device signs wrongly; otherwise what the device answers.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(HsmError::MessageTooLong { length: message.len(), limit: MAX_MESSAGE_BYTES });
         }
-        let mut backend = self.lock();
-        let signature = match backend.sign(&self.reference, message) {
-            // A key that was there and is not any more went with its token, as SoftHSM2 tells it.
-            Err(HsmError::SessionLost { .. } | HsmError::KeyMissing { .. }) => {
-                self.reopen(backend.as_mut())?;
-                backend.sign(&self.reference, message)?
-            }
-            other => other?,
-        };
+        let (key, bytes) = (self.reference.clone(), message.to_vec());
+        let compared_at = Arc::clone(&self.compared_at);
+        let signature = self.owner.run(move |owned| {
+            owned.sign(&key, &bytes, |backend, opening| {
+                if compared_at.load(Ordering::Relaxed) == opening {
+                    return Ok(());
+                }
+                let found = backend.find(&key)?.public_key.thumbprint();
+                if key.public_key() != Some(found) {
+                    return Err(HsmError::PublicKeyMismatch { key: key.clone().into(), found });
+                }
+                compared_at.store(opening, Ordering::Relaxed);
+                Ok(())
+            })
+        })?;
         if !signature::verifies(&self.info.public_key, message, &signature) {
             return Err(HsmError::BadSignature { key: self.reference.clone().into() });
         }
         Ok(signature.to_vec())
-    }
-
-    fn reopen(&self, backend: &mut dyn KeyBackend) -> Result<(), HsmError> {
-        backend.reopen()?;
-        let found = backend.find(&self.reference)?.public_key.thumbprint();
-        if self.reference.public_key() != Some(found) {
-            return Err(HsmError::PublicKeyMismatch { key: self.reference.clone().into(), found });
-        }
-        Ok(())
-    }
-
-    /// A panic elsewhere leaves at worst a broken session, which the checks of [`Key::sign`] catch.
-    fn lock(&self) -> MutexGuard<'_, Box<dyn KeyBackend>> {
-        self.backend.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

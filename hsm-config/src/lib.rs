@@ -1,4 +1,4 @@
-//! Keys that sign: one trait, three backends, and the rules that hold for all of them.
+//! Keys that sign: one trait, four backends, and the rules that hold for all of them.
 //!
 //! A [`KeyRef`] says where a key lives, [`open`] and [`generate`] give a [`Key`], and a [`Key`] signs.
 //! The public key always comes from the device; every signature is verified with it before it leaves
@@ -17,6 +17,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod backend;
 pub mod error;
 pub mod key;
@@ -27,7 +28,9 @@ pub mod secret;
 mod signature;
 
 pub use backend::software::SoftwareKey;
-pub use backend::{KeyBackend, KeyInfo, Opened, generate, list, open, open_or_generate};
+pub use backend::{
+    Device, Health, KeyBackend, KeyInfo, Opened, generate, health, list, open, open_or_generate, read_audit,
+};
 pub use error::HsmError;
 pub use key::{Key, MAX_MESSAGE_BYTES};
 pub use reference::{KeyRef, ReferenceError, TokenRef};

@@ -1,6 +1,6 @@
 //! Key references: the text that says which key on which token, and how to reach it.
 //!
-//! `file:PATH`, `pkcs11:…` (RFC 7512) and `yubihsm:…`, each with an optional pin of the public key. The
+//! `file:PATH`, `pkcs11:…` (RFC 7512), `piv:…` and `yubihsm:…`, each with an optional pin of the public key. The
 //! parser is strict: unknown, repeated and badly encoded attributes are refused, and so is every way
 //! to write a PIN into a reference. Not here: whether the key exists.
 
@@ -43,6 +43,8 @@ pub struct KeyRef {
 pub enum Location {
     /// An encrypted PKCS#8 file.
     File(PathBuf),
+    /// A slot of a YubiKey's PIV application.
+    Piv(PivToken, PivSlot),
     /// An object behind a PKCS#11 module.
     Pkcs11(Pkcs11Token, Pkcs11Object),
     /// An asymmetric key of a YubiHSM 2, by its object id.
@@ -57,6 +59,8 @@ pub enum Location {
 pub enum TokenRef {
     /// A key file is a token of its own: each has its passphrase.
     File(PathBuf),
+    /// The PIV application of a YubiKey.
+    Piv(PivToken),
     /// A token behind a PKCS#11 module.
     Pkcs11(Pkcs11Token),
     /// A YubiHSM 2 and the authentication key that opens it.
@@ -76,6 +80,47 @@ pub struct Pkcs11Token {
     pub serial: Option<String>,
     /// The model, as the token states it.
     pub model: Option<String>,
+    /// Where its PIN comes from, where the reference says so.
+    pub pin_source: Option<PinOrigin>,
+}
+
+/// The PIV application of a YubiKey.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PivToken {
+    /// The decimal number printed on the device.
+    pub serial: u32,
+    /// Where its PIN comes from, where the reference says so.
+    pub pin_source: Option<PinOrigin>,
+}
+
+/// A key slot of the PIV application: 9a, 9c, 9d, 9e, or 82 to 95 (NIST SP 800-73-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PivSlot(u8);
+
+impl PivSlot {
+    /// Returns the slot of this number, where there is one.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        matches!(number, 0x9a | 0x9c | 0x9d | 0x9e | 0x82..=0x95).then_some(Self(number))
+    }
+
+    /// Returns the slot's number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// Where a reference says that the PIN comes from (`pin-source`), instead of where the command says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum PinOrigin {
+    /// The first line of a descriptor.
+    Fd(u32),
+    /// The first line of a file that its owner alone can read.
+    File(PathBuf),
+    /// The terminal.
+    Prompt,
 }
 
 /// A private key on a PKCS#11 token. At least one is given; every one given must match.
@@ -94,8 +139,12 @@ pub struct YubiHsmToken {
     pub serial: String,
     /// The authentication key whose password is asked for; 1 is the factory's.
     pub auth_id: u16,
+    /// The authentication key that may read the audit log, where it is to be kept while keys sign.
+    pub audit_id: Option<u16>,
     /// How to reach the device.
     pub connector: Connector,
+    /// Where its password comes from, where the reference says so.
+    pub pin_source: Option<PinOrigin>,
 }
 
 /// How to reach a YubiHSM 2.
@@ -150,6 +199,7 @@ impl KeyRef {
     pub fn token(&self) -> TokenRef {
         match &self.location {
             Location::File(path) => TokenRef::File(path.clone()),
+            Location::Piv(token, _) => TokenRef::Piv(token.clone()),
             Location::Pkcs11(token, _) => TokenRef::Pkcs11(token.clone()),
             Location::YubiHsm(token, _) => TokenRef::YubiHsm(token.clone()),
         }
@@ -171,8 +221,36 @@ impl TokenRef {
     pub fn secret_name(&self) -> &'static str {
         match self {
             Self::File(_) => "passphrase",
-            Self::Pkcs11(_) => "PIN",
+            Self::Pkcs11(_) | Self::Piv(_) => "PIN",
             Self::YubiHsm(_) => "password",
+        }
+    }
+
+    /// Returns where the reference says that the PIN comes from.
+    #[must_use]
+    pub fn pin_source(&self) -> Option<&PinOrigin> {
+        match self {
+            Self::File(_) => None,
+            Self::Pkcs11(token) => token.pin_source.as_ref(),
+            Self::Piv(token) => token.pin_source.as_ref(),
+            Self::YubiHsm(token) => token.pin_source.as_ref(),
+        }
+    }
+
+    /// Returns the login of the same device that may read its audit log, where the reference names one.
+    #[must_use]
+    pub fn audit_login(&self) -> Option<Self> {
+        match self {
+            Self::YubiHsm(token) => {
+                let auth_id = token.audit_id?;
+                Some(Self::YubiHsm(YubiHsmToken {
+                    auth_id,
+                    audit_id: None,
+                    pin_source: None,
+                    ..token.clone()
+                }))
+            }
+            _ => None,
         }
     }
 }
@@ -211,6 +289,7 @@ impl fmt::Display for TokenRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "key file {}", path.display()),
+            Self::Piv(token) => write!(f, "YubiKey {}", token.serial),
             Self::Pkcs11(Pkcs11Token { token: Some(label), serial: None, .. }) => {
                 write!(f, "token {label:?}")
             }
@@ -256,9 +335,7 @@ pub enum ReferenceError {
     Missing { name: &'static str, hint: &'static str },
     #[error("the key reference carries a PIN (`{name}`)")]
     PinInReference { name: &'static str },
-    #[error("piv: references are not supported yet")]
-    PivUnsupported,
-    #[error("not a key reference: it starts with none of file:, pkcs11: and yubihsm:")]
+    #[error("not a key reference: it starts with none of file:, pkcs11:, piv: and yubihsm:")]
     SchemeUnknown,
     #[error("the key reference is longer than {MAX_REFERENCE_BYTES} bytes")]
     TooLong,
@@ -276,7 +353,6 @@ impl ReferenceError {
             Self::EncodingInvalid { .. } => "reference-encoding-invalid",
             Self::Missing { .. } => "reference-incomplete",
             Self::PinInReference { .. } => "reference-pin-refused",
-            Self::PivUnsupported => "reference-piv-unsupported",
             Self::SchemeUnknown => "reference-scheme-unknown",
             Self::TooLong => "reference-too-long",
         }
@@ -296,11 +372,8 @@ impl ReferenceError {
             Self::PinInReference { .. } => {
                 "take the PIN out, change it, and give it at the prompt or with --pin-fd"
             }
-            Self::PivUnsupported => {
-                "reach a YubiKey through its PKCS#11 module: pkcs11:…?module-path=…/libykcs11.so"
-            }
             Self::SchemeUnknown => {
-                "write file:PATH, pkcs11:token=…;object=…?module-path=… or \
+                "write file:PATH, pkcs11:token=…;object=…?module-path=…, piv:serial=…;slot=9c or \
                  yubihsm:serial=…;id=0x0100?connector=usb"
             }
             Self::TooLong => "shorten it",

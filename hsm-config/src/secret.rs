@@ -7,11 +7,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::error::HsmError;
-use crate::reference::TokenRef;
+use crate::reference::{PinOrigin, TokenRef};
 
 /// The longest PIN or passphrase, in bytes.
 pub const MAX_PIN_BYTES: usize = 1_024;
@@ -130,10 +132,18 @@ impl PinSource {
         if let Some((_, pin)) = self.given.iter().find(|(known, _)| known == token) {
             return Ok(pin.clone());
         }
-        let pin = match &mut self.origin {
-            Origin::Nobody => return Err(HsmError::PinMissing { token: token.clone().into() }),
-            Origin::Terminal => prompt(token, is_new)?,
-            Origin::Lines { name, reader } => read_line(reader, name, token)?,
+        let pin = match (token.pin_source(), &mut self.origin) {
+            (Some(PinOrigin::Fd(number)), _) => match Self::fd(*number)?.origin {
+                Origin::Lines { name, mut reader } => read_line(reader.as_mut(), &name, token)?,
+                _ => return Err(HsmError::PinMissing { token: token.clone().into() }),
+            },
+            (Some(PinOrigin::File(path)), _) => {
+                read_line(&mut open_pin_file(path)?, &path.display().to_string(), token)?
+            }
+            (Some(PinOrigin::Prompt), _) => prompt(token, is_new)?,
+            (None, Origin::Nobody) => return Err(HsmError::PinMissing { token: token.clone().into() }),
+            (None, Origin::Terminal) => prompt(token, is_new)?,
+            (None, Origin::Lines { name, reader }) => read_line(reader, name, token)?,
         };
         if pin.expose().is_empty() {
             return Err(invalid(token, "empty PIN or passphrase"));
@@ -171,6 +181,17 @@ fn prompt(token: &TokenRef, is_new: bool) -> Result<Pin, HsmError> {
     let first = ask(format!("New {} of {token}: ", token.secret_name()))?;
     let second = ask("Again: ".to_owned())?;
     if first.expose() == second.expose() { Ok(first) } else { Err(invalid(token, "two different entries")) }
+}
+
+/// Opens a file that nobody but its owner can read or write.
+fn open_pin_file(path: &Path) -> Result<File, HsmError> {
+    let unreadable = |source| HsmError::PinUnreadable { origin: path.display().to_string(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(HsmError::PermissionsTooOpen { path: path.to_owned(), mode });
+    }
+    Ok(file)
 }
 
 /// Reads one line, byte by byte: what comes after it belongs to the next token.
@@ -282,6 +303,26 @@ mod tests {
         assert_eq!(pins.pin(&token("a")).unwrap().expose(), "1234");
         assert_eq!(pins.pin(&token("b")).unwrap().expose(), "5678");
         assert_eq!(pins.pin(&token("c")).unwrap_err().code(), "pin-missing");
+    }
+
+    #[test]
+    fn a_reference_may_name_the_source() {
+        use std::fs::{self, Permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = std::env::temp_dir().join(format!("chancery-pin-{}", std::process::id()));
+        fs::write(&path, "from the file\nsecond line\n").unwrap();
+        let text = format!("piv:serial=1?pin-source=file:{}", path.display());
+        let token: TokenRef = text.parse().unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(PinSource::none().pin(&token).unwrap_err().code(), "permissions-too-open");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(PinSource::none().pin(&token).unwrap().expose(), "from the file");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(PinSource::none().pin(&token).unwrap_err().code(), "pin-unreadable");
+        let closed: TokenRef = "piv:serial=1?pin-source=fd:60000".parse().unwrap();
+        let mut lines = PinSource::lines(Cursor::new("not for this token"));
+        assert_eq!(lines.pin(&closed).unwrap_err().code(), "pin-unreadable");
     }
 
     #[test]

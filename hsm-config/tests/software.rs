@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 use chancery_formats::key::Algorithm;
-use chancery_hsm_config::backend::conformance::{Behaviour, Fixture, Unavailable, run};
+use chancery_hsm_config::backend::conformance::{Behaviour, Fault, Fixture, Unavailable, run};
 use chancery_hsm_config::{KeyRef, PinSource};
 
 struct Files(PathBuf);
@@ -53,6 +53,20 @@ impl Fixture for Files {
     fn return_token(&mut self) -> Result<(), Unavailable> {
         Err(Unavailable("an open key is in memory"))
     }
+
+    fn pin_tries(&self) -> Option<u8> {
+        None
+    }
+
+    fn signatures(&self) -> Option<u64> {
+        None
+    }
+
+    fn provoke(&mut self, _: Fault, _: &KeyRef) -> Result<(), Unavailable> {
+        Err(Unavailable("a key file is read once; it does not fail by itself"))
+    }
+
+    fn mend(&mut self) {}
 }
 
 #[test]
@@ -67,6 +81,14 @@ fn conforms() {
         Behaviour::AmbiguousKey,
         Behaviour::SessionLost,
         Behaviour::SessionRecovered,
+        Behaviour::PinLimit,
+        Behaviour::WrongSignature,
+        Behaviour::OtherKey,
+        Behaviour::ReplyLost,
+        Behaviour::SessionTableFull,
+        Behaviour::AuditLogFull,
+        Behaviour::ModuleUnloaded,
+        Behaviour::DeviceReset,
     ];
     assert_eq!(report.unavailable(), expected, "\n{report}");
 }

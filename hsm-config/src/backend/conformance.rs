@@ -30,6 +30,12 @@ pub trait Fixture {
     /// Returns a source that gives a wrong PIN.
     fn wrong_pins(&self) -> PinSource;
 
+    /// Returns how many wrong PINs the token takes before it locks; nothing where it never does.
+    fn pin_tries(&self) -> Option<u8>;
+
+    /// Returns how many signatures the device has made, by its own count; nothing where none is kept.
+    fn signatures(&self) -> Option<u64>;
+
     /// Returns a reference to a key on a token that is not there.
     ///
     /// # Errors
@@ -57,6 +63,36 @@ pub trait Fixture {
     ///
     /// [`Unavailable`] where the keys do not come back with it.
     fn return_token(&mut self) -> Result<(), Unavailable>;
+
+    /// Makes a fault, which stands until [`Fixture::mend`] or, where it says so, for one operation.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] where the device cannot fail so, or cannot be made to.
+    fn provoke(&mut self, fault: Fault, key: &KeyRef) -> Result<(), Unavailable>;
+
+    /// Ends every fault; keys that a fault took away come back.
+    fn mend(&mut self);
+}
+
+/// What a device does that it should not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Its audit log is full and must not lose entries.
+    AuditLogFull,
+    /// It was reset: its logins and keys are gone.
+    DeviceReset,
+    /// Somebody in the process ended the module under its users.
+    ModuleUnloaded,
+    /// It has another key under the name of this one.
+    OtherKey,
+    /// It makes the next signature, and its answer is lost.
+    ReplyLost,
+    /// All of its sessions are in use; those of the backend under test are ended.
+    SessionTableFull,
+    /// Its next signature is wrong.
+    SignatureWrong,
 }
 
 /// Why a fixture cannot provoke a fault.
@@ -116,6 +152,24 @@ behaviours! {
     SessionLost = session_lost, "session lost";
     /// A token that is back signs again, with the same key.
     SessionRecovered = session_recovered, "session recovered";
+    /// Wrong PINs are tried up to one before the lock, and no further.
+    PinLimit = pin_limit, "stops before PIN lock";
+    /// A wrong signature is not handed on.
+    WrongSignature = wrong_signature, "wrong signature";
+    /// Another key under the name of this one does not sign.
+    OtherKey = other_key, "other key under the name";
+    /// A lost answer is told as such: nothing is signed twice, nothing unaccounted.
+    ReplyLost = reply_lost, "reply lost after signing";
+    /// A full session table is told as such, and a free session used.
+    SessionTableFull = session_table_full, "session table full";
+    /// A full audit log is told as such.
+    AuditLogFull = audit_log_full, "audit log full";
+    /// A module that ended under its user is begun again.
+    ModuleUnloaded = module_unloaded, "module unloaded";
+    /// A device that was reset is told as such, and makes no new key in place of the old.
+    DeviceReset = device_reset, "device reset";
+    /// The device tells what it is.
+    Health = health, "health";
 }
 
 /// How a behaviour came out.
@@ -161,15 +215,16 @@ impl Report {
     }
 }
 
+/// Writes a line for each behaviour, its parts separated by tabs: `conformance`, backend, behaviour, outcome.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (behaviour, outcome) in &self.outcomes {
-            let outcome = match outcome {
-                Outcome::Failed(reason) => format!("FAILED: {reason}"),
-                Outcome::Passed => "passed".to_owned(),
-                Outcome::Unavailable(reason) => format!("unavailable: {reason}"),
-            };
-            writeln!(f, "{:12} {behaviour:24} {outcome}", self.backend)?;
+            write!(f, "conformance\t{}\t{behaviour}\t", self.backend)?;
+            match outcome {
+                Outcome::Failed(reason) => writeln!(f, "FAILED: {reason}")?,
+                Outcome::Passed => writeln!(f, "passed")?,
+                Outcome::Unavailable(reason) => writeln!(f, "unavailable: {reason}")?,
+            }
         }
         Ok(())
     }

@@ -10,24 +10,26 @@ mod object;
 
 use std::sync::Arc;
 
+use chancery_formats::id::is_label;
 use chancery_formats::key::{Algorithm, Protection};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, KeyType};
 use cryptoki::session::{Session, UserType};
+use cryptoki::slot::TokenInfo;
 use cryptoki::types::AuthPin;
 use sha2::{Digest, Sha256};
 
 use self::fault::Faults;
 use self::module::{Module, Opened};
 use self::object::{EDWARDS25519, P256, PrivateObject};
-use super::{KeyBackend, KeyInfo};
+use super::{Connected, Device, Health, KeyBackend, KeyInfo};
 use crate::error::HsmError;
 use crate::reference::{KeyRef, Location, Pkcs11Object, Pkcs11Token, TokenRef};
 use crate::secret::{Pin, PinSource};
 
 /// An open token behind a PKCS#11 module.
-pub(super) struct Pkcs11Backend {
+struct Pkcs11Backend {
     token: Pkcs11Token,
     module: Arc<Module>,
     /// Nothing for a token that needs no login.
@@ -38,7 +40,7 @@ pub(super) struct Pkcs11Backend {
 }
 
 /// Loads the module, finds the token and logs in.
-pub(super) fn connect(token: &Pkcs11Token, pins: &mut PinSource) -> Result<Pkcs11Backend, HsmError> {
+pub(super) fn connect(token: &Pkcs11Token, pins: &mut PinSource) -> Result<Connected, HsmError> {
     let module = Module::load(&token.module_path)?;
     let mut pin = None;
     let opened = module.open(token, |session| {
@@ -47,7 +49,8 @@ pub(super) fn connect(token: &Pkcs11Token, pins: &mut PinSource) -> Result<Pkcs1
         pin = Some(known);
         Ok(())
     })?;
-    Ok(Pkcs11Backend { token: token.clone(), module, pin, opened, found: None })
+    let backend = Pkcs11Backend { token: token.clone(), module, pin: pin.clone(), opened, found: None };
+    Ok(Connected { backend: Box::new(backend), pin })
 }
 
 fn login(session: &Session, token: &Pkcs11Token, pin: &Pin) -> Result<(), HsmError> {
@@ -89,6 +92,7 @@ impl Pkcs11Backend {
             reference: reference.with_public_key(private.public_key.thumbprint()),
             label: private.label.clone(),
             public_key: private.public_key,
+            device: self.opened.device(),
             exportable: private.exportable(),
             generated_inside: private.generated_inside(),
         }
@@ -113,6 +117,14 @@ impl Pkcs11Backend {
 impl KeyBackend for Pkcs11Backend {
     fn protection(&self) -> Protection {
         Protection::Hardware
+    }
+
+    fn health(&mut self) -> Result<Health, HsmError> {
+        self.with_session(|session| Faults(&self.token).check(session, self.pin.is_some()))?;
+        let info = self.module.token_info(&self.token)?;
+        // PKCS#11 tells only that few tries are left, and that one is.
+        let pin_tries_left = if info.user_pin_final_try() { Some(1) } else { None };
+        Ok(Health { device: device(&info), pin_tries_left, ..Health::default() })
     }
 
     fn list(&mut self) -> Result<Vec<KeyInfo>, HsmError> {
@@ -190,8 +202,10 @@ impl KeyBackend for Pkcs11Backend {
             other => return Err(faults.unsupported(other)),
         };
         let signature = self.with_session(|session| {
+            // What is wrong before the device is asked to sign is certain to be without a signature.
+            faults.check(session, self.pin.is_some())?;
             if !private.always_authenticate {
-                return session.sign(&mechanism, private.handle, input).map_err(|e| faults.from(e));
+                return session.sign(&mechanism, private.handle, input).map_err(|e| faults.signing(e, key));
             }
             // PIV slot 9c wants the PIN for each signature, between the start and the end of it.
             session.sign_init(&mechanism, private.handle).map_err(|e| faults.from(e))?;
@@ -199,7 +213,8 @@ impl KeyBackend for Pkcs11Backend {
                 let secret = AuthPin::from(pin.expose());
                 faults.login(session.login(UserType::ContextSpecific, Some(&secret)))?;
             }
-            session.sign_update(input).and_then(|()| session.sign_final()).map_err(|e| faults.from(e))
+            let signed = session.sign_update(input).and_then(|()| session.sign_final());
+            signed.map_err(|e| faults.signing(e, key))
         })?;
         let length = signature.len();
         signature.try_into().map_err(|_| faults.device(format!("a signature of {length} bytes").into()))
@@ -219,6 +234,17 @@ impl KeyBackend for Pkcs11Backend {
 impl Drop for Pkcs11Backend {
     fn drop(&mut self) {
         self.module.close(&mut self.opened);
+    }
+}
+
+fn device(info: &TokenInfo) -> Device {
+    let text = |text: &str| Some(text.trim()).filter(|text| is_label(text)).map(str::to_owned);
+    let version = info.firmware_version();
+    let model = [text(info.manufacturer_id()), text(info.model())];
+    Device {
+        model: model.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        serial: text(info.serial_number()),
+        firmware: Some(format!("{}.{}", version.major(), version.minor())),
     }
 }
 

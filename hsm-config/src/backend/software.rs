@@ -18,7 +18,7 @@ use pkcs8::{
 };
 use zeroize::Zeroizing;
 
-use super::{KeyBackend, KeyInfo, Purpose};
+use super::{Connected, Device, Health, KeyBackend, KeyInfo, Purpose};
 use crate::error::HsmError;
 use crate::reference::{KeyRef, TokenRef};
 use crate::secret::{Pin, PinSource};
@@ -135,7 +135,7 @@ impl SoftwareKey {
         if scrypt.cost_parameter.checked_mul(work).is_none_or(|bytes| bytes > MAX_SCRYPT_BYTES) {
             return Err(invalid(path, "its scrypt parameters ask for too much work"));
         }
-        let wrong = || HsmError::WrongPin { token: TokenRef::File(path.to_owned()).into() };
+        let wrong = || HsmError::WrongPin { token: TokenRef::File(path.to_owned()).into(), left: None };
         let document = encrypted.decrypt(passphrase.expose()).map_err(|_| wrong())?;
         Self::from_pkcs8(path, &document)
     }
@@ -204,29 +204,30 @@ pub struct SoftwareBackend {
 }
 
 /// Opens the file, or gets ready to make it.
-pub(super) fn connect(
-    path: &Path,
-    purpose: Purpose,
-    pins: &mut PinSource,
-) -> Result<SoftwareBackend, HsmError> {
-    let token = TokenRef::File(path.to_owned());
-    // Whether the file is there is settled before anybody types a passphrase for it.
-    let (passphrase, key) = match purpose {
-        Purpose::Generate => {
-            file::refuse_existing(path)?;
-            (pins.new_passphrase(&token)?, None)
-        }
-        Purpose::Use => {
-            file::read(path)?;
-            let passphrase = pins.pin(&token)?;
-            let key = SoftwareKey::open_encrypted(path, &passphrase)?;
-            (passphrase, Some(key))
-        }
-    };
-    Ok(SoftwareBackend { path: path.to_owned(), passphrase: Some(passphrase), key })
+pub(super) fn connect(path: &Path, purpose: Purpose, pins: &mut PinSource) -> Result<Connected, HsmError> {
+    let backend = SoftwareBackend::open(path, purpose, pins)?;
+    Ok(Connected { pin: backend.passphrase.clone(), backend: Box::new(backend) })
 }
 
 impl SoftwareBackend {
+    fn open(path: &Path, purpose: Purpose, pins: &mut PinSource) -> Result<Self, HsmError> {
+        let token = TokenRef::File(path.to_owned());
+        // Whether the file is there is settled before anybody types a passphrase for it.
+        let (passphrase, key) = match purpose {
+            Purpose::Generate => {
+                file::refuse_existing(path)?;
+                (pins.new_passphrase(&token)?, None)
+            }
+            Purpose::Use => {
+                file::read(path)?;
+                let passphrase = pins.pin(&token)?;
+                let key = SoftwareKey::open_encrypted(path, &passphrase)?;
+                (passphrase, Some(key))
+            }
+        };
+        Ok(Self { path: path.to_owned(), passphrase: Some(passphrase), key })
+    }
+
     /// Takes a key that lives in memory alone.
     pub(crate) fn holding(key: SoftwareKey) -> Self {
         Self { path: "memory".into(), passphrase: None, key: Some(key) }
@@ -249,6 +250,13 @@ impl KeyBackend for SoftwareBackend {
         Protection::Software // certified as such, so that verifiers can refuse it
     }
 
+    fn health(&mut self) -> Result<Health, HsmError> {
+        if self.passphrase.is_some() {
+            file::read(&self.path)?;
+        }
+        Ok(Health { device: device(), ..Health::default() })
+    }
+
     fn list(&mut self) -> Result<Vec<KeyInfo>, HsmError> {
         self.find(&self.reference()).map(|info| vec![info])
     }
@@ -259,6 +267,7 @@ impl KeyBackend for SoftwareBackend {
             reference: self.reference().with_public_key(public_key.thumbprint()),
             label: String::new(),
             public_key,
+            device: device(),
             exportable: Some(true),
             generated_inside: Some(false),
         })
@@ -286,6 +295,10 @@ impl KeyBackend for SoftwareBackend {
         }
         Ok(())
     }
+}
+
+fn device() -> Device {
+    Device { model: "key file".into(), ..Device::default() }
 }
 
 fn invalid(path: &Path, reason: &'static str) -> HsmError {

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::*;
 use crate::backend::software::SoftwareBackend;
@@ -25,6 +25,10 @@ impl KeyBackend for Faulty {
         Protection::Hardware
     }
 
+    fn health(&mut self) -> Result<Health, HsmError> {
+        self.inner.health()
+    }
+
     fn list(&mut self) -> Result<Vec<KeyInfo>, HsmError> {
         self.inner.list()
     }
@@ -49,7 +53,7 @@ impl KeyBackend for Faulty {
                 self.faults.remove(0);
                 Err(HsmError::KeyMissing { key: key.clone().into() })
             }
-            Some(Fault::WrongPin) => Err(HsmError::WrongPin { token: token() }),
+            Some(Fault::WrongPin) => Err(HsmError::WrongPin { token: token(), left: None }),
             Some(Fault::SignWrongly) => {
                 let mut signature = self.inner.sign(key, message)?;
                 signature[0] ^= 1;

@@ -1,15 +1,19 @@
 //! Reading references: attributes split first, then decoded, each exactly once.
 //!
-//! RFC 7512 §2.3 for `pkcs11:`; `yubihsm:` follows the same grammar. `file:` is a percent-encoded path.
+//! RFC 7512 §2.3 for `pkcs11:`; `piv:` and `yubihsm:` follow the same grammar. `file:` is a percent-encoded path.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use chancery_formats::id::{Thumbprint, is_hidden};
 
 use super::MAX_REFERENCE_BYTES;
-use super::{Connector, Location, Pkcs11Object, Pkcs11Token, ReferenceError, TokenRef, YubiHsmToken};
+use super::{
+    Connector, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, ReferenceError, TokenRef,
+    YubiHsmToken,
+};
 
 const MODULE_HINT: &str = "add ?module-path=…; usual places are /usr/lib/softhsm/libsofthsm2.so, \
     /usr/lib/x86_64-linux-gnu/libykcs11.so and /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so";
@@ -28,6 +32,8 @@ pub(super) fn key(text: &str) -> Result<(Location, Option<Thumbprint>), Referenc
             }
             Location::Pkcs11(token, object)
         }
+        (TokenRef::Piv(token), Object::Piv(Some(slot))) => Location::Piv(token, slot),
+        (TokenRef::Piv(_), _) => return Err(missing("slot", "add ;slot=9c, the slot of the key")),
         (TokenRef::YubiHsm(token), Object::YubiHsm(Some(id))) => Location::YubiHsm(token, id),
         _ => return Err(missing("id", "add ;id=0x0100, the key's object id")),
     };
@@ -40,6 +46,7 @@ pub(super) fn token(text: &str) -> Result<TokenRef, ReferenceError> {
 
 enum Object {
     File,
+    Piv(Option<PivSlot>),
     Pkcs11(Pkcs11Object),
     YubiHsm(Option<u16>),
 }
@@ -59,7 +66,7 @@ impl Parsed {
             Some(("file", _)) => read_file(text),
             Some(("pkcs11", _)) => read_pkcs11(text),
             Some(("yubihsm", _)) => read_yubihsm(text),
-            Some(("piv", _)) => Err(ReferenceError::PivUnsupported),
+            Some(("piv", _)) => read_piv(text),
             _ => Err(ReferenceError::SchemeUnknown),
         }
     }
@@ -85,8 +92,18 @@ fn read_file(text: &str) -> Result<Parsed, ReferenceError> {
 }
 
 fn read_pkcs11(text: &str) -> Result<Parsed, ReferenceError> {
-    const KNOWN: [&str; 9] =
-        ["token", "manufacturer", "serial", "model", "object", "id", "type", "module-path", "public-key"];
+    const KNOWN: [&str; 10] = [
+        "token",
+        "manufacturer",
+        "serial",
+        "model",
+        "object",
+        "id",
+        "type",
+        "module-path",
+        "pin-source",
+        "public-key",
+    ];
     let mut attributes = Attributes::of_uri(text, "pkcs11", &KNOWN)?;
     let (label, serial) = (attributes.text("token")?, attributes.text("serial")?);
     if label.is_none() && serial.is_none() {
@@ -106,6 +123,7 @@ fn read_pkcs11(text: &str) -> Result<Parsed, ReferenceError> {
         serial,
         token: label,
         module_path: module_path(attributes.bytes("module-path")?)?,
+        pin_source: attributes.pin_source()?,
     };
     let public_key = attributes.thumbprint()?;
     Ok(Parsed { token: TokenRef::Pkcs11(token), object: Object::Pkcs11(object), public_key })
@@ -121,8 +139,29 @@ fn module_path(bytes: Option<Vec<u8>>) -> Result<PathBuf, ReferenceError> {
     Ok(path)
 }
 
+fn read_piv(text: &str) -> Result<Parsed, ReferenceError> {
+    const KNOWN: [&str; 4] = ["serial", "slot", "pin-source", "public-key"];
+    let mut attributes = Attributes::of_uri(text, "piv", &KNOWN)?;
+    let serial =
+        attributes.text("serial")?.ok_or(missing("serial", "add serial=…, the number on the device"))?;
+    let invalid = |name, expected| ReferenceError::AttributeInvalid { name, expected };
+    let serial = decimal(&serial).ok_or(invalid("serial", "a decimal number"))?;
+    let slot = match attributes.text("slot")? {
+        None => None,
+        Some(text) => {
+            let number = Some(&text).filter(|text| text.len() == 2 && !text.starts_with('+'));
+            let number = number.and_then(|text| u8::from_str_radix(text, 16).ok());
+            let slot = number.and_then(PivSlot::new);
+            Some(slot.ok_or(invalid("slot", "9a, 9c, 9d, 9e, or 82 to 95"))?)
+        }
+    };
+    let token = PivToken { serial, pin_source: attributes.pin_source()? };
+    let public_key = attributes.thumbprint()?;
+    Ok(Parsed { token: TokenRef::Piv(token), object: Object::Piv(slot), public_key })
+}
+
 fn read_yubihsm(text: &str) -> Result<Parsed, ReferenceError> {
-    const KNOWN: [&str; 5] = ["serial", "id", "auth-id", "connector", "public-key"];
+    const KNOWN: [&str; 7] = ["serial", "id", "auth-id", "audit-id", "connector", "pin-source", "public-key"];
     let mut attributes = Attributes::of_uri(text, "yubihsm", &KNOWN)?;
     let serial = attributes
         .text("serial")?
@@ -136,7 +175,9 @@ fn read_yubihsm(text: &str) -> Result<Parsed, ReferenceError> {
     let token = YubiHsmToken {
         serial,
         auth_id: attributes.object_id("auth-id")?.unwrap_or(1),
+        audit_id: attributes.object_id("audit-id")?,
         connector: read_connector(&connector)?,
+        pin_source: attributes.pin_source()?,
     };
     let object = Object::YubiHsm(attributes.object_id("id")?);
     let public_key = attributes.thumbprint()?;
@@ -153,7 +194,7 @@ fn read_connector(text: &str) -> Result<Connector, ReferenceError> {
         return Err(invalid);
     };
     let host_is_plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    let port = decimal(port).filter(|port| *port != 0);
+    let port: Option<u16> = decimal(port).filter(|port| *port != 0);
     match port {
         Some(port) if host_is_plain && !host.is_empty() => {
             Ok(Connector::Http { host: host.to_owned(), port })
@@ -252,6 +293,22 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Reads `prompt`, `fd:N` or `file:/PATH`.
+    fn pin_source(&mut self) -> Result<Option<PinOrigin>, ReferenceError> {
+        let expected = "`prompt`, fd:N or file:/PATH";
+        let invalid = ReferenceError::AttributeInvalid { name: "pin-source", expected };
+        let Some(text) = self.text("pin-source")? else { return Ok(None) };
+        let origin = match text.split_once(':') {
+            None if text == "prompt" => PinOrigin::Prompt,
+            Some(("fd", number)) => PinOrigin::Fd(decimal(number).ok_or(invalid)?),
+            Some(("file", path)) if path.starts_with('/') && !path.starts_with("//") => {
+                PinOrigin::File(path.into())
+            }
+            _ => return Err(invalid),
+        };
+        Ok(Some(origin))
+    }
+
     fn thumbprint(&mut self) -> Result<Option<Thumbprint>, ReferenceError> {
         let Some(text) = self.text("public-key")? else { return Ok(None) };
         let invalid =
@@ -267,9 +324,6 @@ fn refuse_by_name(name: &str) -> Result<(), ReferenceError> {
         "pin-value" => Err(ReferenceError::PinInReference { name: "pin-value" }),
         "pin" => Err(ReferenceError::PinInReference { name: "pin" }),
         "password" => Err(ReferenceError::PinInReference { name: "password" }),
-        "pin-source" => {
-            unsupported("pin-source", "leave it out; the PIN is asked for, or read with --pin-fd")
-        }
         "slot-id" => unsupported("slot-id", "name the token by its label or serial; slot numbers change"),
         "module-name" => unsupported("module-name", "give the whole path with module-path"),
         _ => Ok(()),
@@ -277,7 +331,7 @@ fn refuse_by_name(name: &str) -> Result<(), ReferenceError> {
 }
 
 fn is_query(name: &str) -> bool {
-    matches!(name, "module-path" | "connector" | "public-key")
+    matches!(name, "module-path" | "connector" | "pin-source" | "public-key")
 }
 
 /// The characters that RFC 7512 lets stand for themselves (`pk11-pchar`, `pk11-qchar`).
@@ -319,7 +373,7 @@ fn hex_digit(byte: Option<&u8>) -> Option<u8> {
 }
 
 /// Reads a decimal number without sign or leading zeros.
-fn decimal(digits: &str) -> Option<u16> {
+fn decimal<T: FromStr>(digits: &str) -> Option<T> {
     let plain =
         digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     if plain { digits.parse().ok() } else { None }

@@ -5,7 +5,17 @@ use super::*;
 const PIN: &str = "496bd8afadf307e5b08c64b0421bf9dc01528a344a43bda88fadd1669da253ec";
 
 /// Each reads, and is written again in the second form.
-const ACCEPTED: [(&str, &str); 12] = [
+const ACCEPTED: [(&str, &str); 16] = [
+    ("piv:serial=12345678;slot=9c", "piv:serial=12345678;slot=9c"),
+    ("piv:slot=9A;serial=1?pin-source=prompt", "piv:serial=1;slot=9a?pin-source=prompt"),
+    (
+        "yubihsm:audit-id=3;serial=0001234567;id=1;auth-id=2?pin-source=fd:3&connector=usb",
+        "yubihsm:serial=0001234567;id=0x0001;auth-id=2;audit-id=3?connector=usb&pin-source=fd:3",
+    ),
+    (
+        "pkcs11:token=x;object=y?module-path=/m.so&pin-source=file:/etc/the%20pin",
+        "pkcs11:token=x;object=y?module-path=/m.so&pin-source=file:/etc/the%20pin",
+    ),
     ("file:keys/issuing.pem", "file:keys/issuing.pem"),
     ("file:/srv/Schlüssel/a b.pem", "file:/srv/Schlüssel/a%20b.pem"),
     ("file:what%3f%25.pem", "file:what%3f%25.pem"),
@@ -41,13 +51,21 @@ const ACCEPTED: [(&str, &str); 12] = [
     ),
 ];
 
-const REFUSED: [(&str, &str); 54] = [
+const REFUSED: [(&str, &str); 62] = [
+    ("piv:serial=1", "reference-incomplete"),
+    ("piv:slot=9c", "reference-incomplete"),
+    ("piv:serial=4294967296;slot=9c", "reference-attribute-invalid"),
+    ("piv:serial=1;slot=9b", "reference-attribute-invalid"),
+    ("piv:serial=1;slot=+9", "reference-attribute-invalid"),
+    ("piv:serial=1;slot=9c;pin-value=123456", "reference-pin-refused"),
+    ("pkcs11:token=x;object=y?module-path=/m.so&pin-source=file:pin", "reference-attribute-invalid"),
+    ("pkcs11:token=x;object=y?module-path=/m.so&pin-source=%7ccat%20/etc/pin", "reference-attribute-invalid"),
     ("", "reference-scheme-unknown"),
     ("keys/issuing.pem", "reference-scheme-unknown"),
     ("FILE:a", "reference-scheme-unknown"),
     (" file:a", "reference-scheme-unknown"),
     ("tpm2:handle=0x81000001", "reference-scheme-unknown"),
-    ("piv:serial=1;slot=9c", "reference-piv-unsupported"),
+    ("piv:serial=01;slot=9c", "reference-attribute-invalid"),
     ("file:", "reference-attribute-invalid"),
     ("file:?public-key=00", "reference-attribute-invalid"),
     ("file://host/key.pem", "reference-attribute-invalid"),
@@ -88,7 +106,7 @@ const REFUSED: [(&str, &str); 54] = [
     ("pkcs11:token=x;object=y;type=public?module-path=/m.so", "reference-attribute-invalid"),
     ("pkcs11:token=x;object=y?module-path=/m.so&pin-value=1234", "reference-pin-refused"),
     ("pkcs11:token=x;object=y;pin-value=1234", "reference-pin-refused"),
-    ("pkcs11:token=x;object=y?module-path=/m.so&pin-source=/etc/pin", "reference-attribute-unsupported"),
+    ("pkcs11:token=x;object=y?module-path=/m.so&pin-source=/etc/pin", "reference-attribute-invalid"),
     ("pkcs11:token=x;object=y;slot-id=0?module-path=/m.so", "reference-attribute-unsupported"),
     ("yubihsm:serial=1234567;id=0x0100?connector=usb", "reference-attribute-invalid"),
     ("yubihsm:serial=0001234567;id=0x100?connector=usb", "reference-attribute-invalid"),

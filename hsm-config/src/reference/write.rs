@@ -3,7 +3,9 @@
 use std::fmt::{self, Formatter, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Connector, KeyRef, Location, Pkcs11Object, Pkcs11Token, YubiHsmToken};
+use super::{
+    Connector, KeyRef, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, YubiHsmToken,
+};
 
 pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
     let first = match &key.location {
@@ -12,6 +14,7 @@ pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
             file_path(f, path.as_os_str().as_bytes())?;
             '?'
         }
+        Location::Piv(token, slot) => piv(f, token, *slot)?,
         Location::Pkcs11(token, object) => {
             pkcs11(f, token, object)?;
             '&'
@@ -49,7 +52,27 @@ fn pkcs11(f: &mut Formatter<'_>, token: &Pkcs11Token, object: &Pkcs11Object) -> 
         id.iter().try_for_each(|byte| write!(f, "%{byte:02x}"))?;
     }
     f.write_str("?module-path=")?;
-    encode(f, token.module_path.as_os_str().as_bytes(), b"/")
+    encode(f, token.module_path.as_os_str().as_bytes(), b"/")?;
+    pin_source(f, '&', token.pin_source.as_ref())
+}
+
+/// Returns what separates the next attribute of the query.
+fn piv(f: &mut Formatter<'_>, token: &PivToken, slot: PivSlot) -> Result<char, fmt::Error> {
+    write!(f, "piv:serial={};slot={:02x}", token.serial, slot.number())?;
+    pin_source(f, '?', token.pin_source.as_ref())?;
+    Ok(if token.pin_source.is_some() { '&' } else { '?' })
+}
+
+fn pin_source(f: &mut Formatter<'_>, separator: char, source: Option<&PinOrigin>) -> fmt::Result {
+    match source {
+        None => Ok(()),
+        Some(PinOrigin::Fd(number)) => write!(f, "{separator}pin-source=fd:{number}"),
+        Some(PinOrigin::File(path)) => {
+            write!(f, "{separator}pin-source=file:")?;
+            encode(f, path.as_os_str().as_bytes(), b"/")
+        }
+        Some(PinOrigin::Prompt) => write!(f, "{separator}pin-source=prompt"),
+    }
 }
 
 fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: u16) -> fmt::Result {
@@ -57,10 +80,14 @@ fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: u16) -> fmt::Result 
     if token.auth_id != 1 {
         write!(f, ";auth-id={}", token.auth_id)?;
     }
-    match &token.connector {
-        Connector::Http { host, port } => write!(f, "?connector=http://{host}:{port}"),
-        Connector::Usb => f.write_str("?connector=usb"),
+    if let Some(audit_id) = token.audit_id {
+        write!(f, ";audit-id={audit_id}")?;
     }
+    match &token.connector {
+        Connector::Http { host, port } => write!(f, "?connector=http://{host}:{port}")?,
+        Connector::Usb => f.write_str("?connector=usb")?,
+    }
+    pin_source(f, '&', token.pin_source.as_ref())
 }
 
 /// Leaves visible text as it is; the parser takes it back so.

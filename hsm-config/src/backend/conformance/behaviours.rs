@@ -5,8 +5,8 @@ use std::thread;
 use chancery_formats::id::Thumbprint;
 use chancery_formats::key::Algorithm;
 
-use super::{Fixture, Unavailable};
-use crate::backend::{generate, list, open, open_or_generate};
+use super::{Fault, Fixture, Unavailable};
+use crate::backend::{generate, health as ask, list, open, open_or_generate};
 use crate::error::HsmError;
 use crate::key::{Key, MAX_MESSAGE_BYTES};
 use crate::reference::KeyRef;
@@ -199,7 +199,7 @@ pub(super) fn concurrent_use(fixture: &mut dyn Fixture) -> Checked {
 }
 
 /// What a device may answer while its token is away.
-const AWAY: [&str; 3] = ["session-lost", "token-absent", "device-failure"];
+const AWAY: [&str; 4] = ["session-lost", "token-absent", "device-failure", "outcome-unknown"];
 
 pub(super) fn session_lost(fixture: &mut dyn Fixture) -> Checked {
     let key = open(&fixture.key(1), &mut fixture.pins())?;
@@ -225,4 +225,109 @@ pub(super) fn session_recovered(fixture: &mut dyn Fixture) -> Checked {
     keys.iter().try_for_each(|key| signs(key, b"back"))?;
     keys.iter().try_for_each(|key| signs(key, b"again"))?;
     signs(&open(&fixture.key(1), &mut fixture.pins())?, b"opened anew")
+}
+
+pub(super) fn pin_limit(fixture: &mut dyn Fixture) -> Checked {
+    let Some(tries) = fixture.pin_tries() else {
+        return Err(Unavailable("it never locks").into());
+    };
+    let reference = fixture.key(1);
+    for _ in 1..tries {
+        match open(&reference, &mut fixture.wrong_pins()) {
+            Err(error) if error.code() == "wrong-pin" => {}
+            // It tells that one try is left, and none is made.
+            Err(error) if error.code() == "pin-last-try" => break,
+            other => return refused(other, &["wrong-pin", "pin-last-try"]),
+        }
+    }
+    fixture.mend();
+    signs(&open(&reference, &mut fixture.pins())?, b"after wrong PINs")
+}
+
+/// Provokes a fault under an open key, tries to sign, mends it, and lets the same key sign again.
+///
+/// The device must have made as many signatures as `made` says, and the backend returns none.
+fn with_fault(fixture: &mut dyn Fixture, fault: Fault, codes: &[&str], made: u64) -> Checked {
+    let reference = fixture.key(1);
+    let key = open(&reference, &mut fixture.pins())?;
+    signs(&key, b"before the fault")?;
+    let before = fixture.signatures();
+    fixture.provoke(fault, &reference)?;
+    let result = refused(key.sign(b"under the fault"), codes);
+    let after = fixture.signatures();
+    fixture.mend();
+    result?;
+    if let (Some(before), Some(after)) = (before, after) {
+        let text = format!("{} signatures were made, not {made}", after.saturating_sub(before));
+        ensure(after == before + made, &text)?;
+    }
+    signs(&key, b"mended")?;
+    signs(&open(&reference, &mut fixture.pins())?, b"opened anew")
+}
+
+pub(super) fn wrong_signature(fixture: &mut dyn Fixture) -> Checked {
+    with_fault(fixture, Fault::SignatureWrong, &["bad-signature"], 1)
+}
+
+pub(super) fn other_key(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let pinned = open(&reference, &mut fixture.pins())?.reference().clone();
+    fixture.provoke(Fault::OtherKey, &reference)?;
+    // Found as another key when it is opened, else by its signature, which the pinned key does not verify.
+    let opened = refused(open(&pinned, &mut fixture.pins()), &["public-key-mismatch"]);
+    fixture.mend();
+    opened?;
+    with_fault(fixture, Fault::OtherKey, &["public-key-mismatch", "bad-signature"], 1).or_else(|stop| {
+        match stop {
+            // Refused before it signed is better still.
+            Stop::Failed(text) if text.starts_with("0 signatures") => Ok(()),
+            stop => Err(stop),
+        }
+    })
+}
+
+pub(super) fn reply_lost(fixture: &mut dyn Fixture) -> Checked {
+    with_fault(fixture, Fault::ReplyLost, &["outcome-unknown"], 1)
+}
+
+pub(super) fn session_table_full(fixture: &mut dyn Fixture) -> Checked {
+    with_fault(fixture, Fault::SessionTableFull, &["sessions-exhausted"], 0)
+}
+
+pub(super) fn audit_log_full(fixture: &mut dyn Fixture) -> Checked {
+    with_fault(fixture, Fault::AuditLogFull, &["audit-log-full"], 0)
+}
+
+pub(super) fn module_unloaded(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let key = open(&reference, &mut fixture.pins())?;
+    signs(&key, b"before")?;
+    fixture.provoke(Fault::ModuleUnloaded, &reference)?;
+    let result = signs(&key, b"begun again");
+    fixture.mend();
+    result
+}
+
+pub(super) fn device_reset(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let key = open(&reference, &mut fixture.pins())?;
+    let pinned = key.reference().clone();
+    fixture.provoke(Fault::DeviceReset, &reference)?;
+    let codes = [&AWAY[..], &["key-missing", "login-missing", "wrong-pin", "pin-missing"]].concat();
+    let signed = refused(key.sign(b"after a reset"), &codes);
+    let made = refused(
+        open_or_generate(&pinned, key.algorithm(), &mut fixture.pins()),
+        &["key-missing", "login-missing", "wrong-pin", "token-absent"],
+    );
+    fixture.mend();
+    signed.and(made)
+}
+
+pub(super) fn health(fixture: &mut dyn Fixture) -> Checked {
+    let reference = fixture.key(1);
+    let key = open(&reference, &mut fixture.pins())?;
+    let told = key.health()?;
+    ensure(!told.device.model.is_empty(), "the device has no name")?;
+    ensure(told.device == key.info().device, "the key is told to be on another device")?;
+    ensure(ask(&reference.token(), &mut fixture.pins())?.device == told.device, "another device")
 }

@@ -2,9 +2,10 @@
 
 use chancery_formats::key::Algorithm;
 use cryptoki::error::{Error, RvError};
+use cryptoki::session::{Session, SessionState};
 
 use crate::error::{HsmError, Source};
-use crate::reference::{Pkcs11Token, TokenRef};
+use crate::reference::{KeyRef, Pkcs11Token, TokenRef};
 
 /// Turns the errors of one token into ours.
 #[derive(Clone, Copy)]
@@ -35,6 +36,10 @@ impl Faults<'_> {
         HsmError::PinLocked { token: self.token() }
     }
 
+    pub(super) fn pin_last_try(&self) -> HsmError {
+        HsmError::PinLastTry { token: self.token() }
+    }
+
     pub(super) fn unsupported(&self, algorithm: Algorithm) -> HsmError {
         HsmError::Unsupported { token: self.token(), algorithm }
     }
@@ -46,10 +51,43 @@ impl Faults<'_> {
         match result {
             Ok(()) | Err(Error::Pkcs11(UserAlreadyLoggedIn, _)) => Ok(()),
             Err(Error::Pkcs11(PinIncorrect | PinInvalid | PinLenRange, _)) => {
-                Err(HsmError::WrongPin { token: self.token() })
+                Err(HsmError::WrongPin { token: self.token(), left: None })
             }
             Err(Error::Pkcs11(PinLocked, _)) => Err(self.pin_locked()),
             Err(error) => Err(self.from(error)),
+        }
+    }
+
+    /// Reads the error of opening a session.
+    pub(super) fn opening(&self, error: Error) -> HsmError {
+        match error {
+            Error::Pkcs11(RvError::SessionCount, _) => HsmError::SessionsExhausted { token: self.token() },
+            error => self.absent(Some(error.into())),
+        }
+    }
+
+    /// Asks the module whether the session is still there, and as it was opened; the device need not be asked.
+    pub(super) fn check(&self, session: &Session, is_logged_in: bool) -> Result<(), HsmError> {
+        let state = session.get_session_info().map_err(|error| self.from(error))?.session_state();
+        if is_logged_in && !matches!(state, SessionState::RoUser | SessionState::RwUser) {
+            return Err(self.lost("the login is gone"));
+        }
+        Ok(())
+    }
+
+    /// Reads the error of signing: where the device failed while it was asked, it may have signed.
+    pub(super) fn signing(&self, error: Error, key: &KeyRef) -> HsmError {
+        use RvError::{
+            DeviceError, DeviceMemory, DeviceRemoved, FunctionCanceled, GeneralError, TokenNotPresent,
+        };
+
+        match error {
+            Error::Pkcs11(
+                DeviceError | DeviceMemory | DeviceRemoved | FunctionCanceled | GeneralError
+                | TokenNotPresent,
+                _,
+            ) => HsmError::OutcomeUnknown { key: key.clone().into(), source: error.into() },
+            error => self.from(error),
         }
     }
 

@@ -14,6 +14,7 @@ use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
 use super::fault::Faults;
+use crate::backend::Device;
 use crate::error::HsmError;
 use crate::reference::Pkcs11Token;
 
@@ -31,6 +32,14 @@ pub(super) struct Module {
 pub(super) struct Opened {
     session: Option<Session>,
     generation: u64,
+    device: Device,
+}
+
+impl Opened {
+    /// Returns what the token told of itself when the session was opened.
+    pub(super) fn device(&self) -> Device {
+        self.device.clone()
+    }
 }
 
 impl Module {
@@ -92,18 +101,22 @@ impl Module {
         if info.user_pin_locked() {
             return Err(faults.pin_locked());
         }
+        // A wrong PIN would lock the token, and whether this one is wrong nobody knows yet.
+        if info.login_required() && info.user_pin_final_try() {
+            return Err(faults.pin_last_try());
+        }
         let session = match self.context.open_rw_session_no_drop(slot) {
             Err(Error::Pkcs11(RvError::TokenWriteProtected, _)) => self.context.open_ro_session_no_drop(slot),
             other => other,
         };
-        let session = session.map_err(|error| faults.absent(Some(error.into())))?;
+        let session = session.map_err(|error| faults.opening(error))?;
         if info.login_required()
             && let Err(error) = login(&session)
         {
             let _ = session.close(); // the reason for closing is the error worth telling
             return Err(error);
         }
-        Ok(Opened { session: Some(session), generation: *generation })
+        Ok(Opened { session: Some(session), generation: *generation, device: super::device(&info) })
     }
 
     /// Ends the module and begins it again, unless somebody else did since `seen`.
@@ -130,6 +143,12 @@ impl Module {
         if let Some(session) = opened.session.take().filter(|_| *generation == opened.generation) {
             let _ = session.close(); // it ends with the process at the latest
         }
+    }
+
+    /// Asks the token what it is, and how its PIN is.
+    pub(super) fn token_info(&self, token: &Pkcs11Token) -> Result<TokenInfo, HsmError> {
+        let _generation = self.read();
+        self.slot(token).map(|(_, info)| info)
     }
 
     fn slot(&self, token: &Pkcs11Token) -> Result<(Slot, TokenInfo), HsmError> {

@@ -197,7 +197,8 @@ fn debug_shows_no_secret() {
     let Secret::Ed25519(secret) = &key.0 else { unreachable!() };
     let bytes = format!("{:?}", secret.as_bytes());
     let reference = scratch.key("a.pem");
-    let mut backend = connect(reference.file_path().unwrap(), Purpose::Generate, &mut right()).unwrap();
+    let mut backend =
+        SoftwareBackend::open(reference.file_path().unwrap(), Purpose::Generate, &mut right()).unwrap();
     let before = format!("{backend:?}");
     backend.key = Some(key);
     let opened = crate::Key::new(&reference, Box::new(connect_again(&scratch))).unwrap();
@@ -207,7 +208,7 @@ fn debug_shows_no_secret() {
 
 fn connect_again(scratch: &Scratch) -> SoftwareBackend {
     let path = scratch.0.join("a.pem");
-    let mut backend = connect(&path, Purpose::Generate, &mut right()).unwrap();
+    let mut backend = SoftwareBackend::open(&path, Purpose::Generate, &mut right()).unwrap();
     backend.generate(&KeyRef::file(path), Algorithm::Ed25519).unwrap();
     backend
 }

@@ -1,11 +1,9 @@
-//! What the errors of the YubiHSM client mean to an operator.
-
-use std::error::Error as _;
+//! What the failures of a YubiHSM 2 mean to an operator.
 
 use chancery_formats::key::Algorithm;
-use yubihsm::client::{Error, ErrorKind};
-use yubihsm::device;
 
+use super::audit::AuditError;
+use super::wire::{DeviceError, WireError};
 use crate::error::{HsmError, Source};
 use crate::reference::{KeyRef, TokenRef, YubiHsmToken};
 
@@ -26,66 +24,87 @@ impl Faults<'_> {
         HsmError::Device { token: self.token(), source }
     }
 
+    pub(super) fn not_permitted(&self, action: &'static str) -> HsmError {
+        HsmError::NotPermitted { token: self.token(), action }
+    }
+
     pub(super) fn unsupported(&self, algorithm: Algorithm) -> HsmError {
         HsmError::Unsupported { token: self.token(), algorithm }
     }
 
     /// Reads the error of opening a session.
-    pub(super) fn opening(&self, error: Error) -> HsmError {
-        match (error.kind(), device_answer(&error)) {
-            (ErrorKind::AuthenticationError, _) | (_, Some(device::ErrorKind::AuthenticationFailed)) => {
-                HsmError::WrongPin { token: self.token() }
+    pub(super) fn opening(&self, error: WireError) -> HsmError {
+        match error {
+            WireError::WrongPassword | WireError::Device(DeviceError::AuthenticationFailed) => {
+                HsmError::WrongPin { token: self.token(), left: None }
             }
-            (_, Some(_)) => self.device(error.into()),
-            _ => self.absent(Some(error.into())),
+            WireError::Device(DeviceError::ObjectNotFound) => HsmError::LoginMissing { token: self.token() },
+            WireError::Device(DeviceError::SessionsFull) => {
+                HsmError::SessionsExhausted { token: self.token() }
+            }
+            WireError::NotSent(source) | WireError::NoAnswer(source) => self.absent(Some(source)),
+            error => self.from(error),
         }
     }
 
     /// Reads the error of using a key.
-    pub(super) fn of_key(&self, error: Error, key: &KeyRef) -> HsmError {
-        match device_answer(&error) {
-            Some(device::ErrorKind::ObjectNotFound) => HsmError::KeyMissing { key: key.clone().into() },
-            Some(device::ErrorKind::InsufficientPermissions) => {
-                HsmError::NotPermitted { token: self.token(), action: "use this key" }
+    pub(super) fn of_key(&self, error: WireError, key: &KeyRef) -> HsmError {
+        match error {
+            WireError::Device(DeviceError::ObjectNotFound) => {
+                HsmError::KeyMissing { key: key.clone().into() }
             }
-            _ => self.from(error),
+            WireError::Device(DeviceError::InsufficientPermissions) => self.not_permitted("use this key"),
+            error => self.from(error),
+        }
+    }
+
+    /// Reads the error of signing: where the answer did not come, the device may have signed.
+    pub(super) fn signing(&self, error: WireError, key: &KeyRef) -> HsmError {
+        match error {
+            WireError::NoAnswer(source) => HsmError::OutcomeUnknown { key: key.clone().into(), source },
+            WireError::Malformed(reason) => {
+                HsmError::OutcomeUnknown { key: key.clone().into(), source: reason.into() }
+            }
+            error => self.of_key(error, key),
         }
     }
 
     /// Reads the error of generating a key.
-    pub(super) fn generating(&self, error: Error, key: &KeyRef, algorithm: Algorithm) -> HsmError {
-        match device_answer(&error) {
-            Some(device::ErrorKind::ObjectExists) => HsmError::KeyExists { key: key.clone().into() },
-            Some(device::ErrorKind::InsufficientPermissions) => {
-                HsmError::NotPermitted { token: self.token(), action: "make keys" }
+    pub(super) fn generating(&self, error: WireError, key: &KeyRef, algorithm: Algorithm) -> HsmError {
+        match error {
+            WireError::Device(DeviceError::ObjectExists) => HsmError::KeyExists { key: key.clone().into() },
+            WireError::Device(DeviceError::InsufficientPermissions) => self.not_permitted("make keys"),
+            WireError::Device(DeviceError::AlgorithmDisabled | DeviceError::InvalidCommand) => {
+                self.unsupported(algorithm)
             }
-            Some(device::ErrorKind::InvalidCommand) => self.unsupported(algorithm),
-            _ => self.from(error),
+            error => self.from(error),
         }
     }
 
-    /// Reads any other error. Whatever did not come from the device as an answer to a command means that
-    /// the way to it, or the session, is gone.
-    pub(super) fn from(&self, error: Error) -> HsmError {
-        use device::ErrorKind::{AuthenticationFailed, InvalidSession, SessionFailed};
-
-        match device_answer(&error) {
-            Some(AuthenticationFailed | InvalidSession | SessionFailed) | None => {
-                HsmError::SessionLost { token: self.token(), source: error.into() }
+    /// Reads the error of reading the audit log.
+    pub(super) fn auditing(&self, error: AuditError) -> HsmError {
+        match error {
+            AuditError::Broken(reason) => HsmError::AuditBroken { token: self.token(), reason },
+            AuditError::Ledger(source) => HsmError::AuditLedger { token: self.token(), source },
+            AuditError::Wire(WireError::Device(DeviceError::InsufficientPermissions)) => {
+                self.not_permitted("read the audit log")
             }
-            Some(_) => self.device(error.into()),
+            AuditError::Wire(error) => self.from(error),
         }
     }
-}
 
-/// Returns the device's own answer, where the error is one.
-fn device_answer(error: &Error) -> Option<device::ErrorKind> {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(kind) = cause.downcast_ref::<device::ErrorKind>() {
-            return Some(*kind);
+    /// Reads any other error. What is not the device's own answer means that the way to it, or the
+    /// session, is gone.
+    pub(super) fn from(&self, error: WireError) -> HsmError {
+        match error {
+            WireError::Device(DeviceError::LogFull) | WireError::SessionEnded(DeviceError::LogFull) => {
+                HsmError::AuditLogFull { token: self.token() }
+            }
+            WireError::Device(DeviceError::SessionsFull) => {
+                HsmError::SessionsExhausted { token: self.token() }
+            }
+            WireError::Device(error) => self.device(error.to_string().into()),
+            error => HsmError::SessionLost { token: self.token(), source: error.to_string().into() },
         }
-        source = cause.source();
     }
-    None
 }

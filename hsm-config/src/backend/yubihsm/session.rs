@@ -1,107 +1,95 @@
-//! Sessions: one for each device and login in the process.
+//! Sessions with a YubiHSM 2, opened, used and closed.
 //!
-//! The client library never closes a session, and a device has sixteen, each kept for thirty seconds. So
-//! all keys behind one login share one session, and a new one is opened only when the old one is lost.
+//! A device has sixteen, each free thirty seconds after its last use; what is closed is free at once. A
+//! session whose channel is in doubt is never used again. Not here: what the commands mean.
 
-use std::sync::{Mutex, PoisonError};
+use zeroize::Zeroizing;
 
-use yubihsm::authentication::Credentials;
-use yubihsm::connector::{HttpConfig, UsbConfig};
-use yubihsm::{Client, Connector};
+use super::channel::{Challenge, Channel, LoginKeys};
+use super::transport::Link;
+use super::wire::{Fields, WireError, answer, command, frame};
 
-use super::fault::Faults;
-use crate::error::HsmError;
-use crate::reference::{self, YubiHsmToken};
-use crate::secret::Pin;
-
-static OPEN: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-
-struct Entry {
-    token: YubiHsmToken,
-    pin: Pin,
-    session: Session,
-}
-
-/// A session, shared by everybody in the process who uses the same login.
-#[derive(Clone)]
+/// A session under one authentication key; closed when dropped.
 pub(super) struct Session {
-    client: Client,
-    /// Tells sessions of one login apart: the higher is the newer.
-    number: u64,
+    link: Link,
+    channel: Option<Channel>,
 }
 
 impl Session {
-    /// Returns the session of this login, or opens one.
+    /// Opens a session; the device proves that it knows the password before the program does.
+    pub(super) fn open(link: &Link, auth_id: u16, keys: &LoginKeys) -> Result<Self, WireError> {
+        let mut challenge = Challenge::default();
+        getrandom::fill(&mut challenge).map_err(|error| WireError::NotSent(error.into()))?;
+        let request = [&auth_id.to_be_bytes()[..], &challenge].concat();
+        let created = link.exchange(&frame(command::CREATE_SESSION, &request)?)?;
+        let created = answer(command::CREATE_SESSION, &created)?;
+        let (channel, authenticate) = Channel::begin(keys, challenge, created)?;
+        let authenticated = link.exchange(&authenticate)?;
+        let [] = answer(command::AUTHENTICATE_SESSION, &authenticated)? else {
+            return Err(WireError::Malformed("an answer that is too long"));
+        };
+        Ok(Self { link: link.clone(), channel: Some(channel) })
+    }
+
+    /// Sends a command and returns the data of its answer.
     ///
-    /// Another password than the one that opened it is tried at the device: sharing must not accept
-    /// what the device would refuse.
-    pub(super) fn open(token: &YubiHsmToken, pin: Pin) -> Result<Self, HsmError> {
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = open.iter().find(|entry| entry.token == *token && entry.pin.expose() == pin.expose());
-        if let Some(Entry { session, .. }) = shared
-            && check_serial(&session.client, token).is_ok()
-        {
-            return Ok(session.clone());
+    /// After [`WireError::NotSent`] and [`WireError::SessionEnded`] the device did not execute it, after an
+    /// error of the device neither; after the others that is unknown.
+    pub(super) fn send(&mut self, command: u8, data: &[u8]) -> Result<Zeroizing<Vec<u8>>, WireError> {
+        let channel = self.channel.take().filter(|channel| !channel.is_used_up());
+        let mut channel = channel.ok_or_else(|| WireError::NotSent("the session is over".into()))?;
+        let sealed = channel.seal(command, data)?;
+        let result = channel.open(command, &self.link.exchange(&sealed)?);
+        if matches!(result, Ok(_) | Err(WireError::Device(_))) {
+            self.channel = Some(channel);
         }
-        Self::open_new(&mut open, token, pin)
+        result
     }
 
-    /// Opens a session in place of this one, unless somebody else did so already.
-    pub(super) fn renew(&self, token: &YubiHsmToken) -> Result<Self, HsmError> {
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = open.iter().find(|entry| entry.token == *token) else {
-            return Err(Faults(token).absent(None));
-        };
-        if entry.session.number > self.number && check_serial(&entry.session.client, token).is_ok() {
-            return Ok(entry.session.clone());
-        }
-        let pin = entry.pin.clone();
-        Self::open_new(&mut open, token, pin)
-    }
-
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    fn open_new(open: &mut Vec<Entry>, token: &YubiHsmToken, pin: Pin) -> Result<Self, HsmError> {
-        let faults = Faults(token);
-        // A device takes one USB connection: every login of it goes through the same one.
-        let same_device =
-            |other: &YubiHsmToken| other.serial == token.serial && other.connector == token.connector;
-        let connector = match open.iter().find(|entry| same_device(&entry.token)) {
-            Some(entry) => entry.session.client.connector().clone(),
-            None => connector(token)?,
-        };
-        let credentials = Credentials::from_password(token.auth_id, pin.expose().as_bytes());
-        let client = Client::open(connector, credentials, true).map_err(|error| faults.opening(error))?;
-        check_serial(&client, token)?;
-        let number = open.iter().map(|entry| entry.session.number).max().unwrap_or_default() + 1;
-        let session = Self { client, number };
-        open.retain(|entry| entry.token != *token);
-        open.push(Entry { token: token.clone(), pin, session: session.clone() });
-        Ok(session)
+    /// Asks the device what it is.
+    pub(super) fn device_info(&mut self) -> Result<DeviceInfo, WireError> {
+        DeviceInfo::read(&self.send(command::DEVICE_INFO, &[])?)
     }
 }
 
-/// Asks the device for its serial number: a connector may stand in front of another one.
-fn check_serial(client: &Client, token: &YubiHsmToken) -> Result<(), HsmError> {
-    let faults = Faults(token);
-    let found = client.device_info().map_err(|error| faults.opening(error))?.serial_number.to_string();
-    if found == token.serial {
-        return Ok(());
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Where it fails, the device ends the session by itself.
+        let _ = self.send(command::CLOSE_SESSION, &[]);
     }
-    Err(faults.absent(Some(format!("the device that answers has the serial number {found}").into())))
 }
 
-fn connector(token: &YubiHsmToken) -> Result<Connector, HsmError> {
-    match &token.connector {
-        reference::Connector::Http { host, port } => {
-            let config = HttpConfig { addr: host.clone(), port: *port, ..HttpConfig::default() };
-            Ok(Connector::http(&config))
-        }
-        reference::Connector::Usb => {
-            let serial = token.serial.parse().map_err(|error| Faults(token).absent(Some(Box::new(error))))?;
-            Ok(Connector::usb(&UsbConfig { serial: Some(serial), ..UsbConfig::default() }))
-        }
+/// What a device tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeviceInfo {
+    /// Major, minor, patch.
+    pub(super) firmware: [u8; 3],
+    /// Ten decimal digits.
+    pub(super) serial: String,
+    /// Entries that the audit log holds.
+    pub(super) log_size: u8,
+    /// Entries in the audit log that are not read yet.
+    pub(super) log_used: u8,
+}
+
+impl DeviceInfo {
+    /// Asks a device without a session.
+    pub(super) fn ask(link: &Link) -> Result<Self, WireError> {
+        let answered = link.exchange(&frame(command::DEVICE_INFO, &[])?)?;
+        Self::read(answer(command::DEVICE_INFO, &answered)?)
+    }
+
+    fn read(data: &[u8]) -> Result<Self, WireError> {
+        let mut fields = Fields(data);
+        let firmware = fields.take()?;
+        let serial = format!("{:010}", fields.u32()?);
+        // What follows are the algorithms.
+        Ok(Self { firmware, serial, log_size: fields.u8()?, log_used: fields.u8()? })
+    }
+
+    /// Returns the version as people write it.
+    pub(super) fn version(&self) -> String {
+        let [major, minor, patch] = self.firmware;
+        format!("{major}.{minor}.{patch}")
     }
 }

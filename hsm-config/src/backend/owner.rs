@@ -1,0 +1,172 @@
+//! One owner thread for each open token: every use of the token goes through it, one after the other.
+//!
+//! Keys on one token share one session and one login, a panic below a backend stays in its thread, and what
+//! reopens after a failure is decided in one place: whether a device did what was asked is never guessed. Not
+//! here: what a backend does with its device.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+
+use super::{Connected, KeyBackend};
+use crate::error::HsmError;
+use crate::reference::{KeyRef, TokenRef};
+use crate::secret::{Pin, PinSource};
+
+type Job = Box<dyn FnOnce(&mut Owned) + Send>;
+
+static SHARED: Mutex<Vec<Weak<Owner>>> = Mutex::new(Vec::new());
+
+/// The way to the thread that owns a token. The token is closed when the last one is dropped.
+pub(crate) struct Owner {
+    token: TokenRef,
+    /// The PIN that opened the token, where it wanted one.
+    pin: Option<Pin>,
+    /// Nothing once it is being dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Owner {
+    /// Gives an open token its thread.
+    pub(crate) fn start(token: TokenRef, connected: Connected) -> Result<Arc<Self>, HsmError> {
+        let Connected { backend, pin } = connected;
+        let (jobs, received) = mpsc::channel::<Job>();
+        let mut owned = Owned { backend, is_suspect: false, openings: 0 };
+        let thread = thread::Builder::new().name("token".into()).spawn(move || {
+            received.into_iter().for_each(|job| job(&mut owned));
+        });
+        let failed =
+            |source: std::io::Error| HsmError::Device { token: token.clone().into(), source: source.into() };
+        let thread = Some(thread.map_err(failed)?);
+        Ok(Arc::new(Self { token, pin, jobs: Some(jobs), thread }))
+    }
+
+    /// Returns the owner of a token that this process has open, else opens the token.
+    ///
+    /// The PIN given must be the one that opened it: some modules take any PIN while they are logged in.
+    pub(crate) fn shared(
+        token: &TokenRef,
+        pins: &mut PinSource,
+        connect: impl FnOnce(&mut PinSource) -> Result<Connected, HsmError>,
+    ) -> Result<Arc<Self>, HsmError> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|owner| owner.strong_count() > 0);
+        let Some(owner) = shared.iter().filter_map(Weak::upgrade).find(|owner| owner.token == *token) else {
+            let owner = Self::start(token.clone(), connect(pins)?)?;
+            shared.push(Arc::downgrade(&owner));
+            return Ok(owner);
+        };
+        drop(shared);
+        if let Some(pin) = &owner.pin
+            && pins.pin(token)?.expose() != pin.expose()
+        {
+            return Err(HsmError::WrongPin { token: token.clone().into(), left: None });
+        }
+        Ok(owner)
+    }
+
+    /// Runs `work` in the owner's thread and returns what it returns.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Owned) -> Result<T, HsmError> + Send + 'static,
+    ) -> Result<T, HsmError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let token = self.token.clone();
+        let job: Job = Box::new(move |owned| {
+            let result = owned.guarded(&token, work);
+            let _ = reply.send(result); // nobody waits for it only when the caller is gone
+        });
+        let ended =
+            |_| HsmError::Device { token: self.token.clone().into(), source: "its thread ended".into() };
+        match &self.jobs {
+            Some(jobs) => jobs.send(job).map_err(|_| ended(mpsc::RecvError))?,
+            None => return Err(ended(mpsc::RecvError)),
+        }
+        answer.recv().map_err(ended)?
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Without senders the thread ends; sessions are closed before the program goes on.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A token in its owner's thread.
+pub(crate) struct Owned {
+    backend: Box<dyn KeyBackend>,
+    /// Whether something failed so that the session may be of no use.
+    is_suspect: bool,
+    /// Counts how often the token was opened anew: keys are checked again after each.
+    openings: u64,
+}
+
+impl Owned {
+    /// Returns the backend, opened anew where the last use leaves doubt about its session.
+    pub(crate) fn backend(&mut self) -> Result<&mut dyn KeyBackend, HsmError> {
+        if self.is_suspect {
+            self.reopen()?;
+        }
+        Ok(self.backend.as_mut())
+    }
+
+    /// Returns how often the token was opened anew.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings
+    }
+
+    /// Opens the token anew.
+    pub(crate) fn reopen(&mut self) -> Result<(), HsmError> {
+        self.is_suspect = true;
+        self.backend.reopen()?;
+        self.is_suspect = false;
+        self.openings += 1;
+        Ok(())
+    }
+
+    /// Signs; where the device certainly did not, because its session was lost, opens it anew and asks once more.
+    ///
+    /// `check` is called before the first use of a key after each opening.
+    pub(crate) fn sign(
+        &mut self,
+        key: &KeyRef,
+        message: &[u8],
+        mut check: impl FnMut(&mut dyn KeyBackend, u64) -> Result<(), HsmError>,
+    ) -> Result<[u8; 64], HsmError> {
+        let mut attempt = |owned: &mut Self| {
+            owned.backend()?;
+            check(owned.backend.as_mut(), owned.openings)?;
+            owned.backend.sign(key, message)
+        };
+        match attempt(self) {
+            // A key that was there and is not any more went with its token, as SoftHSM2 tells it.
+            Err(HsmError::SessionLost { .. } | HsmError::KeyMissing { .. }) => {
+                self.reopen()?;
+                attempt(self)
+            }
+            other => other,
+        }
+    }
+
+    fn guarded<T>(
+        &mut self,
+        token: &TokenRef,
+        work: impl FnOnce(&mut Self) -> Result<T, HsmError>,
+    ) -> Result<T, HsmError> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)))
+            .unwrap_or_else(|_| Err(HsmError::Panicked { token: token.clone().into() }));
+        if matches!(
+            result,
+            Err(HsmError::OutcomeUnknown { .. } | HsmError::Panicked { .. } | HsmError::SessionLost { .. })
+        ) {
+            self.is_suspect = true;
+        }
+        result
+    }
+}
