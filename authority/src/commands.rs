@@ -69,7 +69,6 @@ pub struct Globals {
 }
 
 // One value lives in a process, so its size does not matter.
-#[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::InitArgs),

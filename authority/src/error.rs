@@ -100,6 +100,7 @@ impl From<RepositoryError> for CommandError {
 impl From<HsmError> for CommandError {
     fn from(error: HsmError) -> Self {
         let exit = match &error {
+            HsmError::AuditBroken { .. } => Exit::Alarm,
             HsmError::Reference(_) => Exit::Usage,
             _ => Exit::Hsm,
         };

@@ -7,6 +7,7 @@ use crate::error::CommandError;
 
 pub mod catalog;
 pub mod demo;
+pub mod device_log;
 pub mod doctor;
 pub mod entitlement;
 pub mod export;

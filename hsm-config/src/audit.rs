@@ -126,7 +126,11 @@ pub struct AuditRead {
 ///
 /// A device gives entries again that it was not yet told to drop. Where nothing was kept before, the first
 /// entry is where the chain is first seen.
-pub(crate) fn continued<'a>(
+///
+/// # Errors
+///
+/// What is wrong, in words: an entry that differs from the one kept, or does not follow from the one before.
+pub fn continued<'a>(
     newest: Option<&AuditEntry>,
     entries: &'a [AuditEntry],
 ) -> Result<&'a [AuditEntry], &'static str> {

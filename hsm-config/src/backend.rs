@@ -17,11 +17,13 @@ use crate::secret::{Pin, PinSource};
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub(crate) mod owner;
+#[cfg(feature = "piv")]
+pub(crate) mod piv;
 #[cfg(feature = "pkcs11")]
-mod pkcs11;
+pub(crate) mod pkcs11;
 pub mod software;
 #[cfg(feature = "yubihsm")]
-mod yubihsm;
+pub(crate) mod yubihsm;
 
 /// An open token: the keys on it can be found, made and used.
 ///
@@ -226,7 +228,7 @@ pub fn open_or_generate(
 ///
 /// As opening the token.
 pub fn list(token: &TokenRef, pins: &mut PinSource) -> Result<Vec<KeyInfo>, HsmError> {
-    owner(token, pins)?.run(|owned| owned.backend()?.list())
+    owner(token, pins)?.run(|owned| owned.read(|backend| backend.list()))
 }
 
 /// Opens a token and asks it how it is.
@@ -235,7 +237,7 @@ pub fn list(token: &TokenRef, pins: &mut PinSource) -> Result<Vec<KeyInfo>, HsmE
 ///
 /// As opening the token.
 pub fn health(token: &TokenRef, pins: &mut PinSource) -> Result<Health, HsmError> {
-    owner(token, pins)?.run(|owned| owned.backend()?.health())
+    owner(token, pins)?.run(|owned| owned.read(|backend| backend.health()))
 }
 
 /// Reads the audit log of a device into `ledger`, under the login that `token` names.
@@ -268,6 +270,9 @@ fn owner(token: &TokenRef, pins: &mut PinSource) -> Result<Arc<Owner>, HsmError>
 fn connect(token: &TokenRef, purpose: Purpose, pins: &mut PinSource) -> Result<Connected, HsmError> {
     match token {
         TokenRef::File(path) => software::connect(path, purpose, pins),
+        #[cfg(feature = "piv")]
+        TokenRef::Piv(token) => piv::connect(token, pins),
+        #[cfg(not(feature = "piv"))]
         TokenRef::Piv(_) => Err(HsmError::BackendNotBuilt { scheme: "piv:" }),
         #[cfg(feature = "pkcs11")]
         TokenRef::Pkcs11(token) => pkcs11::connect(token, pins),

@@ -158,7 +158,7 @@ impl HsmError {
             Self::KeyAmbiguous { .. } => "name one of them by its `id`",
             Self::KeyExists { .. } => "choose another name; keys are never overwritten",
             Self::KeyExportable { .. } => {
-                "do not use this key; delete it on the token and correct the token's policy"
+                "nothing was kept; correct the token's policy for new keys, or use another token"
             }
             Self::KeyFileInvalid { .. } => "name an encrypted PKCS#8 file (PEM), as `chancery` makes it",
             Self::KeyMissing { .. } => {
@@ -172,7 +172,9 @@ impl HsmError {
                 "install the module, or correct `module-path`; it is a shared library of the token's vendor"
             }
             Self::NoAttestation { .. } => "use a key of a YubiHSM 2 or YubiKey, made inside it",
-            Self::NotPermitted { .. } => "use a login of the device that has this capability",
+            Self::NotPermitted { .. } => {
+                "use a login of the device that may; keys in a YubiKey are made with its vendor's tools (docs/guide/devices)"
+            }
             Self::OutcomeUnknown { .. } => {
                 "check the device and run the command again; the log keeps this attempt as one that may have signed"
             }

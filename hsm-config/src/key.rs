@@ -48,8 +48,9 @@ impl Key {
     pub(crate) fn on(owner: Arc<Owner>, reference: &KeyRef) -> Result<Self, HsmError> {
         let name = reference.clone();
         let (info, protection, openings) = owner.run(move |owned| {
-            let backend = owned.backend()?;
-            Ok((backend.find(&name)?, backend.protection(), owned.openings()))
+            let (info, protection) =
+                owned.read(|backend| Ok((backend.find(&name)?, backend.protection())))?;
+            Ok((info, protection, owned.openings()))
         })?;
         let found = info.public_key.thumbprint();
         if reference.public_key().is_some_and(|pinned| pinned != found) {
@@ -120,7 +121,7 @@ impl Key {
     ///
     /// As [`KeyBackend::health`].
     pub fn health(&self) -> Result<Health, HsmError> {
-        self.owner.run(|owned| owned.backend()?.health())
+        self.owner.run(|owned| owned.read(|backend| backend.health()))
     }
 
     /// Keeps the device's audit log in `ledger` while the key signs, where the reference names the login

@@ -17,12 +17,20 @@
 //! ```
 #![warn(missing_docs)]
 
+#[cfg(any(feature = "piv", feature = "pkcs11", feature = "yubihsm"))]
+pub mod advisory;
+#[cfg(feature = "attestation")]
+pub mod attestation;
 pub mod audit;
 pub mod backend;
 pub mod error;
 pub mod key;
-#[cfg(any(feature = "pkcs11", feature = "yubihsm", test))]
+#[cfg(any(feature = "attestation", feature = "piv", feature = "pkcs11", feature = "yubihsm", test))]
 mod point;
+#[cfg(any(feature = "piv", feature = "pkcs11", feature = "yubihsm"))]
+pub mod probe;
+#[cfg(feature = "yubihsm")]
+pub mod provision;
 pub mod reference;
 pub mod secret;
 mod signature;

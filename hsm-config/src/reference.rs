@@ -5,6 +5,7 @@
 //! to write a PIN into a reference. Not here: whether the key exists.
 
 mod parse;
+mod partial;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use chancery_formats::id::Thumbprint;
+
+pub use self::partial::{Partial, Scheme};
 
 /// The longest reference, in bytes.
 pub const MAX_REFERENCE_BYTES: usize = 4_096;
@@ -224,6 +227,12 @@ impl TokenRef {
             Self::Pkcs11(_) | Self::Piv(_) => "PIN",
             Self::YubiHsm(_) => "password",
         }
+    }
+
+    /// Returns the reference as text that reads as the same token.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        write::token(self)
     }
 
     /// Returns where the reference says that the PIN comes from.

@@ -1,8 +1,12 @@
-//! `chancery key`: the authority's keys.
+//! `chancery key`: the authority's keys, and the devices that hold them.
 
-use std::path::PathBuf;
+mod attest;
+mod audit;
+mod probe;
+mod provision;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use chancery_carriers::files;
 use chancery_carriers::output::PrintError;
@@ -15,12 +19,17 @@ use super::Context;
 use crate::error::CommandError;
 use crate::output::{self, public_key};
 
-/// List, generate and export keys
+/// List, generate and export keys; set up and check their devices
 #[derive(Debug, clap::Subcommand)]
 pub enum KeyCommand {
     List(ListArgs),
     Generate(GenerateArgs),
     Export(ExportArgs),
+    Probe(probe::ProbeArgs),
+    Provision(provision::ProvisionArgs),
+    VerifyDevice(provision::VerifyArgs),
+    Attest(attest::AttestArgs),
+    Audit(audit::AuditArgs),
 }
 
 /// List the authority's keys
@@ -87,6 +96,11 @@ pub fn run(command: &KeyCommand, context: &Context) -> Result<(), CommandError> 
         KeyCommand::List(_) => list(context),
         KeyCommand::Generate(args) => generate(args, context),
         KeyCommand::Export(args) => export(args, context),
+        KeyCommand::Probe(args) => probe::run(args, context),
+        KeyCommand::Provision(args) => provision::provision(args, context),
+        KeyCommand::VerifyDevice(args) => provision::verify(args, context),
+        KeyCommand::Attest(args) => attest::run(args, context),
+        KeyCommand::Audit(args) => audit::run(args, context),
     }
 }
 

@@ -13,10 +13,16 @@ use super::error::RepositoryError;
 /// Marks the file as the database of an authority: `CHNC`.
 const APPLICATION_ID: i32 = 0x4348_4e43;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_initial.sql"))];
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("../../migrations/0001_initial.sql")),
+    M::up(include_str!("../../migrations/0002_device_log.sql")),
+];
 
 /// What [`fingerprint`] yields after each step: one entry a migration.
-const FINGERPRINTS: &[&str] = &["03f2fc32b3f60fe733d8940b34b4711dde6241f11f36ca572237fc2c7d3d8996"];
+const FINGERPRINTS: &[&str] = &[
+    "03f2fc32b3f60fe733d8940b34b4711dde6241f11f36ca572237fc2c7d3d8996",
+    "3fd0ea0557db43fb62b7d90370a9bbddfa512e9d5a5c86a29953044a5406c323",
+];
 
 /// The version that this program writes.
 #[allow(clippy::cast_possible_wrap)]

@@ -8,11 +8,11 @@ use chancery_formats::cose::{Header, Mode, Unsigned};
 use chancery_formats::document::Kind;
 use chancery_formats::id::AuthorityId;
 use chancery_formats::key::Algorithm;
-use chancery_formats::merkle;
 use chancery_formats::seal::{Role, Seal, Signer, Statement};
-use chancery_hsm_config::{Key, KeyRef, PinSource};
+use chancery_hsm_config::{HsmError, Key, KeyRef, PinSource};
 use sha2::{Digest, Sha256};
 
+use super::device_log::Ledger;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::repository::{Intent, KeyRecord, KeyRole, NewLeaf, NewLicense, NewOperation, Repository};
@@ -20,14 +20,18 @@ use crate::repository::{Intent, KeyRecord, KeyRole, NewLeaf, NewLicense, NewOper
 /// The algorithm of keys that are generated without being asked for another.
 pub const DEFAULT_ALGORITHM: Algorithm = Algorithm::Ed25519;
 
-/// Opens a key of the authority; its public key must be the one recorded.
+/// Opens a key of the authority; its public key must be the one recorded. Where its reference names the login
+/// that may read the device's own log, the log is kept in the repository from then on.
 ///
 /// # Errors
 ///
 /// Those of the key backend.
 pub fn open_key(home: &Home, record: &KeyRecord, pins: &mut PinSource) -> Result<Key, CommandError> {
     let reference = resolve(home, &record.reference.parse()?);
-    Ok(chancery_hsm_config::open(&reference.with_public_key(record.public_key.thumbprint()), pins)?)
+    let reference = reference.with_public_key(record.public_key.thumbprint());
+    let key = chancery_hsm_config::open(&reference, pins)?;
+    key.keep_audit(pins, Box::new(Ledger::new(home)))?;
+    Ok(key)
 }
 
 /// Returns the reference with a relative path read from the home, so that a home can be moved.
@@ -138,7 +142,6 @@ pub fn seal_one(
         time: now,
         signers: &signers,
     };
-    debug_assert_eq!(merkle::root_from_path(unsigned.leaf_hash(), 0, 1, &[]), Some(statement.root));
     let message = statement.to_sign(&signers[0]).sig_structure();
     let intent = begin(repository, sealer.key, kind, &unsigned, &message, None, now)?;
     if intent.log_index != log_index {
@@ -184,6 +187,8 @@ fn finish(
 ) -> Result<Vec<u8>, CommandError> {
     match key.sign(message) {
         Ok(signature) => Ok(repository.complete(intent, &complete(&signature), now)?),
+        // Whether the key signed is unknown, and so stays the end of the attempt.
+        Err(error @ HsmError::OutcomeUnknown { .. }) => Err(error.into()),
         Err(error) => {
             repository.fail(intent.operation_id, error.code(), now)?;
             Err(error.into())

@@ -5,6 +5,7 @@
 //! here: what a backend does with its device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -23,6 +24,8 @@ pub(crate) struct Owner {
     token: TokenRef,
     /// The PIN that opened the token, where it wanted one.
     pin: Option<Pin>,
+    /// Whether the token refused that PIN since: a new opening asks for another.
+    is_refused: Arc<AtomicBool>,
     /// Nothing once it is being dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -33,14 +36,21 @@ impl Owner {
     pub(crate) fn start(token: TokenRef, connected: Connected) -> Result<Arc<Self>, HsmError> {
         let Connected { backend, pin } = connected;
         let (jobs, received) = mpsc::channel::<Job>();
-        let mut owned = Owned { backend, is_suspect: false, openings: 0 };
+        let is_refused = Arc::new(AtomicBool::new(false));
+        let mut owned = Owned {
+            token: token.clone(),
+            backend,
+            is_suspect: false,
+            is_refused: Arc::clone(&is_refused),
+            openings: 0,
+        };
         let thread = thread::Builder::new().name("token".into()).spawn(move || {
             received.into_iter().for_each(|job| job(&mut owned));
         });
         let failed =
             |source: std::io::Error| HsmError::Device { token: token.clone().into(), source: source.into() };
         let thread = Some(thread.map_err(failed)?);
-        Ok(Arc::new(Self { token, pin, jobs: Some(jobs), thread }))
+        Ok(Arc::new(Self { token, pin, is_refused, jobs: Some(jobs), thread }))
     }
 
     /// Returns the owner of a token that this process has open, else opens the token.
@@ -53,7 +63,9 @@ impl Owner {
     ) -> Result<Arc<Self>, HsmError> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|owner| owner.strong_count() > 0);
-        let Some(owner) = shared.iter().filter_map(Weak::upgrade).find(|owner| owner.token == *token) else {
+        let is_usable =
+            |owner: &Arc<Self>| owner.token == *token && !owner.is_refused.load(Ordering::Relaxed);
+        let Some(owner) = shared.iter().filter_map(Weak::upgrade).find(is_usable) else {
             let owner = Self::start(token.clone(), connect(pins)?)?;
             shared.push(Arc::downgrade(&owner));
             return Ok(owner);
@@ -100,7 +112,9 @@ impl Drop for Owner {
 
 /// A token in its owner's thread.
 pub(crate) struct Owned {
+    token: TokenRef,
     backend: Box<dyn KeyBackend>,
+    is_refused: Arc<AtomicBool>,
     /// Whether something failed so that the session may be of no use.
     is_suspect: bool,
     /// Counts how often the token was opened anew: keys are checked again after each.
@@ -116,6 +130,20 @@ impl Owned {
         Ok(self.backend.as_mut())
     }
 
+    /// Runs work that changes nothing; where the session was lost, opens the token anew and runs it again.
+    pub(crate) fn read<T>(
+        &mut self,
+        work: impl Fn(&mut dyn KeyBackend) -> Result<T, HsmError>,
+    ) -> Result<T, HsmError> {
+        match self.backend().and_then(&work) {
+            Err(HsmError::SessionLost { .. }) => {
+                self.reopen()?;
+                work(self.backend.as_mut())
+            }
+            other => other,
+        }
+    }
+
     /// Returns how often the token was opened anew.
     pub(crate) fn openings(&self) -> u64 {
         self.openings
@@ -124,7 +152,13 @@ impl Owned {
     /// Opens the token anew.
     pub(crate) fn reopen(&mut self) -> Result<(), HsmError> {
         self.is_suspect = true;
-        self.backend.reopen()?;
+        // Each try with a PIN that the token refused brings it nearer to its lock.
+        if self.is_refused.load(Ordering::Relaxed) {
+            return Err(HsmError::WrongPin { token: self.token.clone().into(), left: None });
+        }
+        let reopened = self.backend.reopen();
+        self.note_refusal(&reopened);
+        reopened?;
         self.is_suspect = false;
         self.openings += 1;
         Ok(())
@@ -144,13 +178,23 @@ impl Owned {
             check(owned.backend.as_mut(), owned.openings)?;
             owned.backend.sign(key, message)
         };
-        match attempt(self) {
+        let signed = match attempt(self) {
             // A key that was there and is not any more went with its token, as SoftHSM2 tells it.
             Err(HsmError::SessionLost { .. } | HsmError::KeyMissing { .. }) => {
                 self.reopen()?;
                 attempt(self)
             }
             other => other,
+        };
+        // The PIN for one use is the one that opens the token.
+        self.note_refusal(&signed);
+        signed
+    }
+
+    fn note_refusal<T>(&mut self, result: &Result<T, HsmError>) {
+        if matches!(result, Err(HsmError::WrongPin { .. } | HsmError::PinLocked { .. })) {
+            self.is_suspect = true;
+            self.is_refused.store(true, Ordering::Relaxed);
         }
     }
 

@@ -7,11 +7,13 @@
 mod fault;
 mod module;
 mod object;
+pub(crate) mod probe;
 
 use std::sync::Arc;
 
 use chancery_formats::id::is_label;
 use chancery_formats::key::{Algorithm, Protection};
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, KeyType};
@@ -65,6 +67,33 @@ impl Pkcs11Backend {
         self.module
             .with(&self.opened, work)
             .unwrap_or_else(|| Err(faults.lost("the module was initialized anew")))
+    }
+
+    /// Signs with the PIN given between the start and the end, as PIV slot 9c wants it; nothing where the module
+    /// does not take the data so.
+    fn sign_in_parts(
+        &self,
+        session: &Session,
+        key: &KeyRef,
+        mechanism: &Mechanism,
+        data: &[u8],
+    ) -> Result<Option<Vec<u8>>, HsmError> {
+        use RvError::{FunctionNotSupported, OperationNotInitialized};
+
+        let faults = Faults(&self.token);
+        let Some((_, private)) = &self.found else {
+            return Err(HsmError::KeyMissing { key: key.clone().into() });
+        };
+        session.sign_init(mechanism, private.handle).map_err(|e| faults.from(e))?;
+        if let Some(pin) = &self.pin {
+            let secret = AuthPin::from(pin.expose());
+            faults.login(session.login(UserType::ContextSpecific, Some(&secret)))?;
+        }
+        match session.sign_update(data) {
+            Err(Error::Pkcs11(FunctionNotSupported | OperationNotInitialized, _)) => return Ok(None),
+            other => other.map_err(|e| faults.signing(e, key))?,
+        }
+        session.sign_final().map(Some).map_err(|e| faults.signing(e, key))
     }
 
     fn object<'a>(&self, key: &'a KeyRef) -> Result<&'a Pkcs11Object, HsmError> {
@@ -162,8 +191,8 @@ impl KeyBackend for Pkcs11Backend {
         let label = Attribute::Label(name.object.as_deref().unwrap_or("chancery").into());
         let id = Attribute::Id(name.id.clone().map_or_else(random_id, Ok)?);
         let shared = [Attribute::Token(true), Attribute::KeyType(key_type), label, id];
-        let public =
-            [Attribute::Private(false), Attribute::Verify(true), Attribute::EcParams(curve.to_vec())];
+        // Without CKA_VERIFY, which tpm2-pkcs11 takes for the right to decrypt, and which is refused below.
+        let public = [Attribute::Private(false), Attribute::EcParams(curve.to_vec())];
         let private = [
             Attribute::Private(true),
             Attribute::Sensitive(true),
@@ -179,8 +208,13 @@ impl KeyBackend for Pkcs11Backend {
             self.refuse_existing(session, key)?;
             let (public, private) = ([&shared[..], &public].concat(), [&shared[..], &private].concat());
             let pair = session.generate_key_pair(&mechanism, &public, &private);
-            let (_, handle) = pair.map_err(|error| faults.generating(error, algorithm))?;
-            object::refuse_exportable(session, handle, &faults, key)
+            let (public, private) = pair.map_err(|error| faults.generating(error, algorithm))?;
+            let checked = object::refuse_exportable(session, private, &faults, key);
+            if checked.is_err() {
+                // A key that is refused must not stay under the name that was asked for.
+                let _ = session.destroy_object(private).and(session.destroy_object(public));
+            }
+            checked
         })
     }
 
@@ -207,14 +241,16 @@ impl KeyBackend for Pkcs11Backend {
             if !private.always_authenticate {
                 return session.sign(&mechanism, private.handle, input).map_err(|e| faults.signing(e, key));
             }
-            // PIV slot 9c wants the PIN for each signature, between the start and the end of it.
-            session.sign_init(&mechanism, private.handle).map_err(|e| faults.from(e))?;
-            if let Some(pin) = &self.pin {
-                let secret = AuthPin::from(pin.expose());
-                faults.login(session.login(UserType::ContextSpecific, Some(&secret)))?;
-            }
-            let signed = session.sign_update(input).and_then(|()| session.sign_final());
-            signed.map_err(|e| faults.signing(e, key))
+            let signed = match self.sign_in_parts(session, key, &mechanism, input)? {
+                // CKM_ECDSA is for data in one part. Some modules take it in parts nevertheless, others do not.
+                None if matches!(mechanism, Mechanism::Ecdsa) => {
+                    self.sign_in_parts(session, key, &Mechanism::EcdsaSha256, message)?
+                }
+                signed => signed,
+            };
+            signed.ok_or_else(|| {
+                faults.device("it does not sign in parts, which a PIN for each use needs".into())
+            })
         })?;
         let length = signature.len();
         signature.try_into().map_err(|_| faults.device(format!("a signature of {length} bytes").into()))

@@ -5,6 +5,7 @@
 //! client of our own: the device takes one USB connection, and the log, attestation and sessions that end
 //! need what the public client does not have (ADR 0006). Not here: setting a device up (`provision`).
 
+pub(crate) mod administer;
 mod audit;
 mod channel;
 mod fault;
@@ -24,11 +25,14 @@ use self::session::{DeviceInfo, Session};
 use self::transport::Link;
 use self::wire::{WireError, command};
 use super::{Connected, Device, Health, KeyBackend, KeyInfo};
+use crate::advisory::{self, Model};
 use crate::audit::{AuditLedger, AuditRead};
 use crate::error::HsmError;
 use crate::key::MAX_MESSAGE_BYTES;
 use crate::point;
-use crate::reference::{KeyRef, Location, TokenRef, YubiHsmToken};
+use crate::probe::{FoundToken, Probed, Unreachable};
+use crate::provision::FACTORY_LOGIN;
+use crate::reference::{Connector, KeyRef, Location, Partial, Scheme, TokenRef, YubiHsmToken};
 use crate::secret::{Pin, PinSource};
 
 /// What new keys are called on the device; references name them by their id.
@@ -292,6 +296,57 @@ impl KeyBackend for YubiHsmBackend {
         self.found = None;
         (self.session, self.device) = open_session(&self.token, &self.link, self.token.auth_id, &self.keys)?;
         Ok(())
+    }
+}
+
+/// Adds the devices on USB, and the one behind the connector that is meant, or the usual one.
+pub(crate) fn look(wanted: &Partial, probed: &mut Probed) {
+    if !wanted.wants(Scheme::YubiHsm) {
+        return;
+    }
+    let usual = || Connector::Http { host: "127.0.0.1".into(), port: 12_345 };
+    let ways: Vec<(Connector, String)> = match &wanted.connector {
+        Some(Connector::Usb) => usb_devices(),
+        Some(connector) => vec![(connector.clone(), String::new())],
+        None => usb_devices().into_iter().chain([(usual(), String::new())]).collect(),
+    };
+    for (connector, serial) in ways {
+        let auth_id = wanted.auth_id.unwrap_or(FACTORY_LOGIN);
+        let mut token = YubiHsmToken { serial, auth_id, audit_id: None, connector, pin_source: None };
+        match DeviceInfo::ask(&Link::to(&token)) {
+            Ok(info) if wanted.serial.as_ref().is_none_or(|serial| *serial == info.serial) => {
+                token.serial.clone_from(&info.serial);
+                probed.tokens.push(describe(&token, &info));
+            }
+            // That nobody answers at the usual place says nothing unless it was asked for.
+            Err(_) if wanted.connector.is_none() && token.connector != Connector::Usb => {}
+            Err(error) => probed.unreachable.push(Unreachable {
+                what: format!("YubiHSM 2 at {}", TokenRef::YubiHsm(token.clone()).reference()),
+                error: Faults(&token).opening(error),
+            }),
+            Ok(_) => {}
+        }
+    }
+}
+
+fn usb_devices() -> Vec<(Connector, String)> {
+    transport::usb_serials().into_iter().map(|serial| (Connector::Usb, serial)).collect()
+}
+
+fn describe(token: &YubiHsmToken, info: &DeviceInfo) -> FoundToken {
+    let weaknesses = advisory::published(Model::YubiHsm2, info.firmware).into_iter();
+    let mut notes: Vec<String> =
+        weaknesses.map(|text| format!("firmware {}: {text}", info.version())).collect();
+    if info.log_used == info.log_size {
+        notes.push("its audit log is full".into());
+    }
+    FoundToken {
+        reference: TokenRef::YubiHsm(token.clone()).reference(),
+        name: format!("YubiHSM 2 {}", info.serial),
+        device: device(info),
+        algorithms: Algorithm::ALL.to_vec(),
+        notes,
+        keys: Vec::new(),
     }
 }
 

@@ -11,8 +11,8 @@ use chancery_formats::id::{Thumbprint, is_hidden};
 
 use super::MAX_REFERENCE_BYTES;
 use super::{
-    Connector, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, ReferenceError, TokenRef,
-    YubiHsmToken,
+    Connector, Location, Partial, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, ReferenceError,
+    Scheme, TokenRef, YubiHsmToken,
 };
 
 const MODULE_HINT: &str = "add ?module-path=…; usual places are /usr/lib/softhsm/libsofthsm2.so, \
@@ -91,78 +91,108 @@ fn read_file(text: &str) -> Result<Parsed, ReferenceError> {
     Ok(Parsed { token: TokenRef::File(path), object: Object::File, public_key })
 }
 
+const PKCS11: [&str; 10] = [
+    "token",
+    "manufacturer",
+    "serial",
+    "model",
+    "object",
+    "id",
+    "type",
+    "module-path",
+    "pin-source",
+    "public-key",
+];
+
 fn read_pkcs11(text: &str) -> Result<Parsed, ReferenceError> {
-    const KNOWN: [&str; 10] = [
-        "token",
-        "manufacturer",
-        "serial",
-        "model",
-        "object",
-        "id",
-        "type",
-        "module-path",
-        "pin-source",
-        "public-key",
-    ];
-    let mut attributes = Attributes::of_uri(text, "pkcs11", &KNOWN)?;
+    let mut attributes = Attributes::of_uri(text, "pkcs11", &PKCS11)?;
     let (label, serial) = (attributes.text("token")?, attributes.text("serial")?);
     if label.is_none() && serial.is_none() {
         return Err(missing("token", "add token=LABEL, the token's label"));
     }
-    if attributes.text("type")?.is_some_and(|kind| kind != "private") {
-        return Err(ReferenceError::AttributeInvalid { name: "type", expected: "`private`" });
-    }
-    let id = attributes.bytes("id")?;
-    if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
-        return Err(ReferenceError::AttributeInvalid { name: "id", expected: "1 to 64 bytes" });
-    }
-    let object = Pkcs11Object { object: attributes.text("object")?, id };
+    let object = Pkcs11Object { object: attributes.text("object")?, id: attributes.private_id()? };
     let token = Pkcs11Token {
         manufacturer: attributes.text("manufacturer")?,
         model: attributes.text("model")?,
         serial,
         token: label,
-        module_path: module_path(attributes.bytes("module-path")?)?,
+        module_path: module_path(
+            attributes.bytes("module-path")?.ok_or(missing("module-path", MODULE_HINT))?,
+        )?,
         pin_source: attributes.pin_source()?,
     };
     let public_key = attributes.thumbprint()?;
     Ok(Parsed { token: TokenRef::Pkcs11(token), object: Object::Pkcs11(object), public_key })
 }
 
+/// Reads what is to be looked for: as a reference, with any attribute left out.
+pub(super) fn partial(text: &str) -> Result<Partial, ReferenceError> {
+    if text.len() > MAX_REFERENCE_BYTES {
+        return Err(ReferenceError::TooLong);
+    }
+    match text.split_once(':') {
+        Some(("pkcs11", _)) => {
+            let mut attributes = Attributes::of_uri(text, "pkcs11", &PKCS11)?;
+            Ok(Partial {
+                scheme: Some(Scheme::Pkcs11),
+                module_path: attributes.bytes("module-path")?.map(module_path).transpose()?,
+                token: attributes.text("token")?,
+                manufacturer: attributes.text("manufacturer")?,
+                serial: attributes.text("serial")?,
+                model: attributes.text("model")?,
+                object: attributes.text("object")?,
+                id: attributes.private_id()?,
+                ..Partial::default()
+            })
+        }
+        Some(("piv", _)) => {
+            let mut attributes = Attributes::of_uri(text, "piv", &PIV)?;
+            let serial = attributes.text("serial")?;
+            Ok(Partial { scheme: Some(Scheme::Piv), serial, slot: attributes.slot()?, ..Partial::default() })
+        }
+        Some(("yubihsm", _)) => {
+            let mut attributes = Attributes::of_uri(text, "yubihsm", &YUBIHSM)?;
+            Ok(Partial {
+                scheme: Some(Scheme::YubiHsm),
+                serial: attributes.text("serial")?,
+                object_id: attributes.object_id("id")?,
+                auth_id: attributes.object_id("auth-id")?,
+                connector: attributes.text("connector")?.map(|text| read_connector(&text)).transpose()?,
+                ..Partial::default()
+            })
+        }
+        _ => Err(ReferenceError::SchemeUnknown),
+    }
+}
+
 /// Takes an absolute path only: a bare name would be searched for along the loader's path, which the
 /// environment decides.
-fn module_path(bytes: Option<Vec<u8>>) -> Result<PathBuf, ReferenceError> {
-    let path = PathBuf::from(OsString::from_vec(bytes.ok_or(missing("module-path", MODULE_HINT))?));
+fn module_path(bytes: Vec<u8>) -> Result<PathBuf, ReferenceError> {
+    let path = PathBuf::from(OsString::from_vec(bytes));
     if !path.is_absolute() || path.to_string_lossy().chars().any(is_hidden) {
         return Err(ReferenceError::AttributeInvalid { name: "module-path", expected: "an absolute path" });
     }
     Ok(path)
 }
 
+const PIV: [&str; 4] = ["serial", "slot", "pin-source", "public-key"];
+
 fn read_piv(text: &str) -> Result<Parsed, ReferenceError> {
-    const KNOWN: [&str; 4] = ["serial", "slot", "pin-source", "public-key"];
-    let mut attributes = Attributes::of_uri(text, "piv", &KNOWN)?;
+    let mut attributes = Attributes::of_uri(text, "piv", &PIV)?;
     let serial =
         attributes.text("serial")?.ok_or(missing("serial", "add serial=…, the number on the device"))?;
     let invalid = |name, expected| ReferenceError::AttributeInvalid { name, expected };
     let serial = decimal(&serial).ok_or(invalid("serial", "a decimal number"))?;
-    let slot = match attributes.text("slot")? {
-        None => None,
-        Some(text) => {
-            let number = Some(&text).filter(|text| text.len() == 2 && !text.starts_with('+'));
-            let number = number.and_then(|text| u8::from_str_radix(text, 16).ok());
-            let slot = number.and_then(PivSlot::new);
-            Some(slot.ok_or(invalid("slot", "9a, 9c, 9d, 9e, or 82 to 95"))?)
-        }
-    };
+    let slot = attributes.slot()?;
     let token = PivToken { serial, pin_source: attributes.pin_source()? };
     let public_key = attributes.thumbprint()?;
     Ok(Parsed { token: TokenRef::Piv(token), object: Object::Piv(slot), public_key })
 }
 
+const YUBIHSM: [&str; 7] = ["serial", "id", "auth-id", "audit-id", "connector", "pin-source", "public-key"];
+
 fn read_yubihsm(text: &str) -> Result<Parsed, ReferenceError> {
-    const KNOWN: [&str; 7] = ["serial", "id", "auth-id", "audit-id", "connector", "pin-source", "public-key"];
-    let mut attributes = Attributes::of_uri(text, "yubihsm", &KNOWN)?;
+    let mut attributes = Attributes::of_uri(text, "yubihsm", &YUBIHSM)?;
     let serial = attributes
         .text("serial")?
         .ok_or(missing("serial", "add serial=…, the ten digits printed on the device"))?;
@@ -291,6 +321,28 @@ impl<'a> Attributes<'a> {
             Some(number) if number != 0 && number != u16::MAX => Ok(Some(number)),
             _ => Err(ReferenceError::AttributeInvalid { name, expected }),
         }
+    }
+
+    /// Reads a slot as two hexadecimal digits.
+    fn slot(&mut self) -> Result<Option<PivSlot>, ReferenceError> {
+        let Some(text) = self.text("slot")? else { return Ok(None) };
+        let expected = "9a, 9c, 9d, 9e, or 82 to 95";
+        let digits = Some(&text).filter(|text| text.len() == 2 && !text.starts_with('+'));
+        let number = digits.and_then(|text| u8::from_str_radix(text, 16).ok());
+        let slot = number.and_then(PivSlot::new);
+        slot.map(Some).ok_or(ReferenceError::AttributeInvalid { name: "slot", expected })
+    }
+
+    /// Reads the id of a private key; a reference to another kind of object is refused.
+    fn private_id(&mut self) -> Result<Option<Vec<u8>>, ReferenceError> {
+        if self.text("type")?.is_some_and(|kind| kind != "private") {
+            return Err(ReferenceError::AttributeInvalid { name: "type", expected: "`private`" });
+        }
+        let id = self.bytes("id")?;
+        if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
+            return Err(ReferenceError::AttributeInvalid { name: "id", expected: "1 to 64 bytes" });
+        }
+        Ok(id)
     }
 
     /// Reads `prompt`, `fd:N` or `file:/PATH`.

@@ -4,7 +4,8 @@ use std::fmt::{self, Formatter, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::{
-    Connector, KeyRef, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, YubiHsmToken,
+    Connector, KeyRef, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, TokenRef,
+    YubiHsmToken,
 };
 
 pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
@@ -14,13 +15,13 @@ pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
             file_path(f, path.as_os_str().as_bytes())?;
             '?'
         }
-        Location::Piv(token, slot) => piv(f, token, *slot)?,
+        Location::Piv(token, slot) => piv(f, token, Some(*slot))?,
         Location::Pkcs11(token, object) => {
             pkcs11(f, token, object)?;
             '&'
         }
         Location::YubiHsm(token, id) => {
-            yubihsm(f, token, *id)?;
+            yubihsm(f, token, Some(*id))?;
             '&'
         }
     };
@@ -28,6 +29,27 @@ pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
         Some(thumbprint) => write!(f, "{first}public-key={thumbprint}"),
         None => Ok(()),
     }
+}
+
+/// Writes a reference to a token, as [`TokenRef`] reads it.
+pub(super) fn token(token: &TokenRef) -> String {
+    struct Text<'a>(&'a TokenRef);
+
+    impl fmt::Display for Text<'_> {
+        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            match self.0 {
+                TokenRef::File(path) => {
+                    f.write_str("file:")?;
+                    file_path(f, path.as_os_str().as_bytes())
+                }
+                TokenRef::Piv(token) => piv(f, token, None).map(drop),
+                TokenRef::Pkcs11(token) => pkcs11(f, token, &Pkcs11Object { object: None, id: None }),
+                TokenRef::YubiHsm(token) => yubihsm(f, token, None),
+            }
+        }
+    }
+
+    Text(token).to_string()
 }
 
 fn pkcs11(f: &mut Formatter<'_>, token: &Pkcs11Token, object: &Pkcs11Object) -> fmt::Result {
@@ -57,8 +79,11 @@ fn pkcs11(f: &mut Formatter<'_>, token: &Pkcs11Token, object: &Pkcs11Object) -> 
 }
 
 /// Returns what separates the next attribute of the query.
-fn piv(f: &mut Formatter<'_>, token: &PivToken, slot: PivSlot) -> Result<char, fmt::Error> {
-    write!(f, "piv:serial={};slot={:02x}", token.serial, slot.number())?;
+fn piv(f: &mut Formatter<'_>, token: &PivToken, slot: Option<PivSlot>) -> Result<char, fmt::Error> {
+    write!(f, "piv:serial={}", token.serial)?;
+    if let Some(slot) = slot {
+        write!(f, ";slot={:02x}", slot.number())?;
+    }
     pin_source(f, '?', token.pin_source.as_ref())?;
     Ok(if token.pin_source.is_some() { '&' } else { '?' })
 }
@@ -75,8 +100,11 @@ fn pin_source(f: &mut Formatter<'_>, separator: char, source: Option<&PinOrigin>
     }
 }
 
-fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: u16) -> fmt::Result {
-    write!(f, "yubihsm:serial={};id=0x{id:04x}", token.serial)?;
+fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: Option<u16>) -> fmt::Result {
+    write!(f, "yubihsm:serial={}", token.serial)?;
+    if let Some(id) = id {
+        write!(f, ";id=0x{id:04x}")?;
+    }
     if token.auth_id != 1 {
         write!(f, ";auth-id={}", token.auth_id)?;
     }

@@ -69,7 +69,7 @@ fn a_newer_version_is_refused() {
     let folder = closed_authority();
     tamper(&folder.home(), "PRAGMA user_version = 99");
     let error = Repository::open(&folder.home()).unwrap_err();
-    assert_eq!(error.to_string(), "the authority database is of version 99; this program knows 1");
+    assert_eq!(error.to_string(), "the authority database is of version 99; this program knows 2");
     assert_eq!(code(&folder.home()), "database-newer");
 }
 

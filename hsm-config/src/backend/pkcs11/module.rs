@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::MechanismType;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
@@ -149,6 +150,36 @@ impl Module {
     pub(super) fn token_info(&self, token: &Pkcs11Token) -> Result<TokenInfo, HsmError> {
         let _generation = self.read();
         self.slot(token).map(|(_, info)| info)
+    }
+
+    /// Returns every token that the module shows, with its slot.
+    pub(super) fn tokens(&self, path: &Path) -> Result<Vec<(Slot, TokenInfo)>, HsmError> {
+        let _generation = self.read();
+        let failed =
+            |error: Error| HsmError::ModuleNotLoadable { path: path.to_owned(), source: error.into() };
+        let slots = self.context.get_slots_with_token().map_err(failed)?;
+        let described =
+            slots.into_iter().filter_map(|slot| Some((slot, self.context.get_token_info(slot).ok()?)));
+        Ok(described.collect())
+    }
+
+    /// Returns the mechanisms that the module lists; none where it does not answer.
+    pub(super) fn mechanisms(&self, slot: Slot) -> Vec<MechanismType> {
+        let _generation = self.read();
+        self.context.get_mechanism_list(slot).unwrap_or_default()
+    }
+
+    /// Runs `work` on a session without a login, and closes it.
+    pub(super) fn in_public_session<T>(
+        &self,
+        slot: Slot,
+        work: impl FnOnce(&Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let _generation = self.read();
+        let session = self.context.open_ro_session_no_drop(slot)?;
+        let result = work(&session);
+        let _ = session.close(); // it ends with the process at the latest
+        result
     }
 
     fn slot(&self, token: &Pkcs11Token) -> Result<(Slot, TokenInfo), HsmError> {

@@ -94,7 +94,28 @@ pub(super) fn read(
     Ok(attributes.into_object(handle, public_key))
 }
 
-/// Refuses a key just made that can leave the token, or that was not made there.
+/// What a public key object shows: its label and id, where a reference can hold them, and the key.
+pub(super) type PublicObject = (Option<String>, Option<Vec<u8>>, PublicKey);
+
+/// Returns the public keys that the session sees, those that Chancery can use.
+pub(super) fn public_keys(session: &Session) -> Result<Vec<PublicObject>, Error> {
+    let mut found = Vec::new();
+    for handle in
+        session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true)])?
+    {
+        let attributes = Attributes::read(session, handle)?;
+        let (Some(algorithm), Some(point)) = (attributes.algorithm(), attributes.point.clone()) else {
+            continue;
+        };
+        if let Ok(public_key) = point::public_key(algorithm, &point) {
+            let object = attributes.into_object(handle, public_key);
+            found.push((object.plain_label(), object.usable_id(), public_key));
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses a key just made that can leave the token. That it was made there is not asked: NSS denies it.
 pub(super) fn refuse_exportable(
     session: &Session,
     handle: ObjectHandle,
@@ -106,7 +127,6 @@ pub(super) fn refuse_exportable(
         ("CKA_SENSITIVE", made.sensitive, true),
         ("CKA_EXTRACTABLE", made.extractable, false),
         ("CKA_NEVER_EXTRACTABLE", made.never_extractable, true),
-        ("CKA_LOCAL", made.local, true),
     ];
     match wanted.into_iter().find(|(_, is, wanted)| *is != Some(*wanted)) {
         Some((attribute, ..)) => Err(HsmError::KeyExportable { key: key.clone().into(), attribute }),

@@ -107,12 +107,12 @@ const CAPABILITIES: [&str; 56] = [
 ];
 
 /// Returns the bit of a capability, by its name.
-pub(super) fn capability(name: &str) -> Option<u64> {
+pub(crate) fn capability(name: &str) -> Option<u64> {
     CAPABILITIES.iter().position(|known| *known == name).map(|bit| 1 << bit)
 }
 
 /// Returns the names of the capabilities in a set; a bit without a name is told by its number.
-pub(super) fn capability_names(set: u64) -> Vec<String> {
+pub(crate) fn capability_names(set: u64) -> Vec<String> {
     let name = |bit: usize| match CAPABILITIES.get(bit) {
         Some(name) => (*name).to_owned(),
         None => format!("capability bit {bit}"),
@@ -121,7 +121,7 @@ pub(super) fn capability_names(set: u64) -> Vec<String> {
 }
 
 /// Returns the numbers of the domains in a set, 1 to 16.
-pub(super) fn domain_numbers(set: u16) -> Vec<u8> {
+pub(crate) fn domain_numbers(set: u16) -> Vec<u8> {
     (1..=16).filter(|number| set >> (number - 1) & 1 == 1).collect()
 }
 

@@ -1,0 +1,98 @@
+//! `chancery key attest`: what a device's vendor vouches for of a key.
+
+use std::path::{Path, PathBuf};
+
+use chancery_carriers::files;
+use chancery_carriers::report::Exit;
+use chancery_hsm_config::attestation::{
+    self, AttestationError, Expected, MAX_CERTIFICATE_BYTES, MAX_ROOTS, Place, Roots, Statement,
+};
+use chancery_hsm_config::{KeyRef, open};
+use serde_json::json;
+
+use crate::commands::Context;
+use crate::error::CommandError;
+
+/// Check where a key was made, by its device's attestation
+///
+/// Fetches the certificates with which the device attests the key, follows them to a root of its vendor, and
+/// refuses a key that was not made inside. Get the roots from the vendor over a way that you trust: none is
+/// built in.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  chancery key attest 'yubihsm:serial=0001234567;id=0x0100;auth-id=2?connector=usb' --roots yubico-roots.pem")]
+pub struct AttestArgs {
+    /// Key to check
+    #[arg(value_name = "REF")]
+    pub reference: KeyRef,
+    /// The vendor's root certificates, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub roots: PathBuf,
+    /// The vendor's intermediate certificates, in PEM, where the device does not give them
+    #[arg(long, value_name = "FILE")]
+    pub intermediates: Option<PathBuf>,
+    /// Accept a key that can leave the device under a wrap key, as backups need
+    #[arg(long)]
+    pub wrapped_backup: bool,
+}
+
+/// Twice a file's certificates at their largest, for their text form.
+const MAX_PEM_BYTES: u64 = 2 * (MAX_CERTIFICATE_BYTES * MAX_ROOTS) as u64;
+
+pub(super) fn run(args: &AttestArgs, context: &Context) -> Result<(), CommandError> {
+    // Files first: a wrong one costs no PIN.
+    let roots = Roots::from_pem(&files::read_document(&args.roots, MAX_PEM_BYTES)?)?;
+    let pool = match &args.intermediates {
+        Some(path) => read_pool(path)?,
+        None => Vec::new(),
+    };
+    let now = context.now()?;
+    let key = open(&args.reference, &mut context.pins()?)?;
+    let chain = attestation::complete(&key.attestation()?, &pool)?;
+    let statement = attestation::validate(&chain, &roots, now)?;
+    let serial = key.info().device.serial.as_deref().and_then(|serial| serial.parse().ok());
+    let serial = serial.ok_or_else(|| {
+        CommandError::failed("serial-unknown", "the device does not tell its serial number")
+            .hint("reach the device directly: yubihsm: or piv:")
+    })?;
+    let public_key = key.public_key();
+    statement.check(&Expected { public_key, serial, wrapped_backup: args.wrapped_backup })?;
+    show(&statement, chain.len(), context)
+}
+
+fn read_pool(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+    Ok(attestation::read_pem(&files::read_document(path, MAX_PEM_BYTES)?)?)
+}
+
+fn show(statement: &Statement, certificates: usize, context: &Context) -> Result<(), CommandError> {
+    let kid = statement.public_key.key_id();
+    let (device, place) = match &statement.place {
+        Place::Piv { slot, .. } => ("YubiKey", format!("slot {slot:02x}")),
+        Place::YubiHsm2 { id, .. } => ("YubiHSM 2", format!("object 0x{id:04x}")),
+        _ => ("device", "unknown".to_owned()),
+    };
+    let mut printer = context.printer();
+    printer.line(format_args!("Key {kid} was made inside the device, says its vendor"))?;
+    printer.fields(&[
+        ("device", device.to_owned()),
+        ("serial", statement.serial.to_string()),
+        ("firmware", statement.firmware.to_string()),
+        ("place", place.clone()),
+        ("origin", statement.origin.to_string()),
+        ("certificates", certificates.to_string()),
+    ])?;
+    Ok(printer.json(&json!({
+        "kid": kid.to_string(),
+        "device": device,
+        "serial": statement.serial,
+        "firmware": statement.firmware.to_string(),
+        "place": place,
+        "origin": statement.origin.to_string(),
+    }))?)
+}
+
+impl From<AttestationError> for CommandError {
+    fn from(error: AttestationError) -> Self {
+        Self::from_error(Exit::Refused, error.code(), &error).hint(error.hint())
+    }
+}

@@ -1,0 +1,108 @@
+//! `chancery key probe`: the tokens and keys of this machine, with references to paste.
+
+use chancery_hsm_config::probe::{FoundKey, FoundToken, Probed, probe};
+use chancery_hsm_config::reference::Partial;
+use serde_json::{Value, json};
+
+use crate::commands::Context;
+use crate::error::CommandError;
+
+/// Find tokens, their keys and what they can do
+///
+/// Looks for PKCS#11 modules in the usual places and for YubiHSM 2 devices on USB and at the usual connector.
+/// Without a PIN a token shows what is public; nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  chancery key probe
+  chancery key probe 'pkcs11:?module-path=/usr/lib/softhsm/libsofthsm2.so' --login
+  chancery key probe 'yubihsm:auth-id=2?connector=http://127.0.0.1:12345' --login --json")]
+pub struct ProbeArgs {
+    /// Look for what matches this partial reference
+    #[arg(value_name = "REF", default_value = "", hide_default_value = true)]
+    pub reference: Partial,
+    /// Log in to each token found, and list the keys that it shows then
+    #[arg(long)]
+    pub login: bool,
+}
+
+pub(super) fn run(args: &ProbeArgs, context: &Context) -> Result<(), CommandError> {
+    let mut pins = if args.login { Some(context.pins()?) } else { None };
+    let probed = probe(&args.reference, pins.as_mut());
+    let mut printer = context.printer();
+    for token in &probed.tokens {
+        printer.line(format_args!("{}", token.name))?;
+        printer.fields(&fields(token))?;
+        for key in &token.keys {
+            printer.line(format_args!("  {}", describe(key)))?;
+            printer.line(format_args!("    {}", key.reference))?;
+        }
+        printer.line("")?;
+    }
+    for other in &probed.unreachable {
+        printer.line(format_args!("{}: {} ({})", other.what, other.error, other.error.hint()))?;
+    }
+    if probed.tokens.is_empty() {
+        printer.line(format_args!("No token found; {} modules were asked", probed.modules.len()))?;
+        printer.line("Devices and their set-up: docs/guide/devices")?;
+    }
+    Ok(printer.json(&to_json(&probed))?)
+}
+
+fn fields(token: &FoundToken) -> Vec<(&'static str, String)> {
+    let device = &token.device;
+    let algorithms: Vec<_> = token.algorithms.iter().map(ToString::to_string).collect();
+    let optional = [
+        ("device", Some(device.model.clone()).filter(|model| !model.is_empty())),
+        ("serial", device.serial.clone()),
+        ("firmware", device.firmware.clone()),
+        ("signs", Some(algorithms.join(", ")).filter(|text| !text.is_empty())),
+        ("reference", Some(token.reference.clone())),
+        ("note", Some(token.notes.join("; ")).filter(|text| !text.is_empty())),
+    ];
+    optional.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn describe(key: &FoundKey) -> String {
+    let label = if key.label.is_empty() { "key".to_owned() } else { format!("key {:?}", key.label) };
+    let made = match key.generated_inside {
+        Some(true) => ", made inside",
+        Some(false) => ", made elsewhere",
+        None => "",
+    };
+    let exportable = if key.exportable == Some(true) { ", can leave the device" } else { "" };
+    format!("{label}, {}{made}{exportable}", key.algorithm)
+}
+
+fn to_json(probed: &Probed) -> Value {
+    let key = |key: &FoundKey| {
+        json!({
+            "reference": key.reference.to_string(),
+            "label": key.label,
+            "algorithm": key.algorithm.name(),
+            "generated_inside": key.generated_inside,
+            "exportable": key.exportable,
+        })
+    };
+    let token = |token: &FoundToken| {
+        json!({
+            "name": token.name,
+            "reference": token.reference,
+            "device": token.device.model,
+            "serial": token.device.serial,
+            "firmware": token.device.firmware,
+            "algorithms": token.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
+            "notes": token.notes,
+            "keys": token.keys.iter().map(key).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "modules": probed.modules,
+        "tokens": probed.tokens.iter().map(token).collect::<Vec<_>>(),
+        "unreachable": probed.unreachable.iter().map(|other| json!({
+            "what": other.what,
+            "code": other.error.code(),
+            "error": other.error.to_string(),
+            "hint": other.error.hint(),
+        })).collect::<Vec<_>>(),
+    })
+}

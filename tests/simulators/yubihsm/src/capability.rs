@@ -1,0 +1,32 @@
+//! Capabilities: the bits of Yubico's "Capabilities" page that the simulator's commands ask for.
+
+pub(crate) const GET_OPAQUE: u64 = 1;
+pub(crate) const PUT_OPAQUE: u64 = 1 << 0x01;
+pub(crate) const PUT_AUTHENTICATION_KEY: u64 = 1 << 0x02;
+pub(crate) const PUT_ASYMMETRIC_KEY: u64 = 1 << 0x03;
+pub(crate) const GENERATE_ASYMMETRIC_KEY: u64 = 1 << 0x04;
+pub(crate) const SIGN_ECDSA: u64 = 1 << 0x07;
+pub(crate) const SIGN_EDDSA: u64 = 1 << 0x08;
+pub(crate) const EXPORT_WRAPPED: u64 = 1 << 0x0c;
+pub(crate) const IMPORT_WRAPPED: u64 = 1 << 0x0d;
+pub(crate) const PUT_WRAP_KEY: u64 = 1 << 0x0e;
+pub(crate) const GENERATE_WRAP_KEY: u64 = 1 << 0x0f;
+pub(crate) const EXPORTABLE_UNDER_WRAP: u64 = 1 << 0x10;
+pub(crate) const SET_OPTION: u64 = 1 << 0x11;
+pub(crate) const GET_OPTION: u64 = 1 << 0x12;
+pub(crate) const GET_PSEUDO_RANDOM: u64 = 1 << 0x13;
+pub(crate) const PUT_HMAC_KEY: u64 = 1 << 0x14;
+pub(crate) const GENERATE_HMAC_KEY: u64 = 1 << 0x15;
+pub(crate) const SIGN_HMAC: u64 = 1 << 0x16;
+pub(crate) const VERIFY_HMAC: u64 = 1 << 0x17;
+pub(crate) const GET_LOG_ENTRIES: u64 = 1 << 0x18;
+pub(crate) const RESET_DEVICE: u64 = 1 << 0x1c;
+pub(crate) const SIGN_ATTESTATION_CERTIFICATE: u64 = 1 << 0x22;
+pub(crate) const WRAP_DATA: u64 = 1 << 0x25;
+pub(crate) const UNWRAP_DATA: u64 = 1 << 0x26;
+pub(crate) const DELETE_OPAQUE: u64 = 1 << 0x27;
+pub(crate) const DELETE_AUTHENTICATION_KEY: u64 = 1 << 0x28;
+pub(crate) const DELETE_ASYMMETRIC_KEY: u64 = 1 << 0x29;
+pub(crate) const DELETE_WRAP_KEY: u64 = 1 << 0x2a;
+pub(crate) const DELETE_HMAC_KEY: u64 = 1 << 0x2b;
+pub(crate) const CHANGE_AUTHENTICATION_KEY: u64 = 1 << 0x2e;
