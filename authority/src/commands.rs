@@ -68,7 +68,6 @@ pub struct Globals {
     pin_fd: Option<u32>,
 }
 
-// One value lives in a process, so its size does not matter.
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::InitArgs),

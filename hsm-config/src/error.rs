@@ -88,6 +88,8 @@ pub enum HsmError {
     TokenAmbiguous { token: Box<TokenRef>, count: usize },
     #[error("{token} waited for a touch that did not come")]
     TouchMissing { token: Box<TokenRef> },
+    #[error("{token} does not answer")]
+    Unresponsive { token: Box<TokenRef> },
     #[error("{token} cannot do {algorithm}")]
     Unsupported { token: Box<TokenRef>, algorithm: Algorithm },
     #[error("wrong PIN or passphrase for {token}{}", tries(*left))]
@@ -133,6 +135,7 @@ impl HsmError {
             Self::TokenAbsent { .. } => "token-absent",
             Self::TokenAmbiguous { .. } => "token-ambiguous",
             Self::TouchMissing { .. } => "touch-missing",
+            Self::Unresponsive { .. } => "token-unresponsive",
             Self::Unsupported { .. } => "algorithm-unsupported",
             Self::WrongPin { .. } => "wrong-pin",
         }
@@ -202,6 +205,9 @@ impl HsmError {
             Self::TokenAbsent { .. } => "insert or start the token, or correct the reference",
             Self::TokenAmbiguous { .. } => "add the token's `serial` to the reference",
             Self::TouchMissing { .. } => "run the command again and touch the device when it blinks",
+            Self::Unresponsive { .. } => {
+                "end this program, take the token out and put it back, then run the command again"
+            }
             Self::Unsupported { .. } => "choose the other algorithm, Ed25519 or P-256",
             Self::WrongPin { .. } => "stop if unsure: a token locks after a few wrong PINs",
         }

@@ -174,6 +174,13 @@ impl Key {
                 compared_at.store(opening, Ordering::Relaxed);
                 Ok(())
             })
+        });
+        let signature = signature.map_err(|error| match error {
+            // It may sign yet.
+            error @ HsmError::Unresponsive { .. } => {
+                HsmError::OutcomeUnknown { key: self.reference.clone().into(), source: error.into() }
+            }
+            error => error,
         })?;
         if !signature::verifies(&self.info.public_key, message, &signature) {
             return Err(HsmError::BadSignature { key: self.reference.clone().into() });

@@ -187,3 +187,163 @@ token() {
     export SOFTHSM2_CONF=$WORK/softhsm2.conf
     softhsm2-util --init-token --free --label "$1" --so-pin 12345678 --pin "$2" >out
 }
+
+# A JSON file is to have a value in a field: `has FILE FIELD VALUE WHAT`.
+has() { equal "$4" "$3" "$(field "$1" "$2")"; }
+
+# The whole loop with the authority in a home, whose PINs are given as lines: `loop HOME PINS`.
+loop() {
+    local home=$1 pins=$2 entitlement
+    stock "$home"
+    entitlement=$(grant "$home" 1)
+    chancery --home "$home" bundle publish -o "$home.ctrust" >out
+    request "$home-site" "$entitlement" "$home.creq" >out
+    works "$home: a license is issued" chancery --home "$home" license issue --entitlement "$entitlement" \
+        --request "$home.creq" -o "$home.clic" --qr "$home.png" --pin-fd 3 3<<<"$pins"
+    works "$home: the site installs it" chancery-site --state "$home-site" install "$home.png" --trust "$home.ctrust"
+    works "$home: the feature may run" chancery-site --state "$home-site" check logging
+    works "$home: the license verifies" chancery-site verify "$home.clic" --trust "$home.ctrust"
+}
+
+# Grants one activation and requests it in FILE.creq: `ask HOME FILE`. Sets ENTITLEMENT.
+ask() {
+    ENTITLEMENT=$(grant "$1" 1)
+    request "$2-site" "$ENTITLEMENT" "$2.creq" >out
+}
+
+# Issues what `ask` asked for: `answer HOME FILE PINS`.
+answer() {
+    chancery --home "$1" license issue --entitlement "$ENTITLEMENT" --request "$2.creq" -o "$2.clic" --pin-fd 3 3<<<"$3"
+}
+
+# Asserts how many activations of ENTITLEMENT are used: `used HOME COUNT WHAT`.
+used() {
+    chancery --home "$1" entitlement show "$ENTITLEMENT" --json >out
+    has out used "$2" "$3"
+}
+
+# ---- Canaries: secrets that are looked for wherever they could show ------------------------------------------
+
+# How often a process is looked at while it waits for the end of its secret.
+LOOKS=20
+# Where a secret may be written: the sockets whose name, as strace shows it, matches. A card reader's, say.
+SECRET_SOCKET=''
+
+random() { od -An -N12 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# The forms in which a secret could be written by mistake.
+forms() {
+    printf '%s\n' "$1"
+    printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n' && echo
+    printf '%s' "$1" | base64 -w0 | tr -d '=' && echo
+}
+
+# Adds secrets to those that are looked for.
+canaries() {
+    local secret
+    for secret in "$@"; do forms "$secret"; done >>"$WORK/canaries"
+}
+
+# Adds secret bytes, given in hexadecimal, to those that are looked for.
+canary_bytes() {
+    python3 - "$@" >>"$WORK/canaries" <<'PYTHON'
+import base64, sys
+
+for secret in map(bytes.fromhex, sys.argv[1:]):
+    print(secret.hex(), secret.hex().upper(), base64.b64encode(secret).decode().rstrip("="), sep="\n")
+PYTHON
+}
+
+# Prints how many of the given files and folders hold a canary.
+holding() { { grep -rlaF -f "$WORK/canaries" -- "$@" 2>/dev/null || true; } | wc -l; }
+
+# Prints the places of a process, and of its children, that show a canary.
+exposed() {
+    local pid=$1 child place
+    for place in cmdline environ; do
+        # A process that keeps its memory to itself shows its environment to nobody but the superuser.
+        if grep -qaF -f "$WORK/canaries" "/proc/$pid/$place" 2>/dev/null; then echo "$place"; fi
+    done
+    for child in $(cat "/proc/$pid/task/"*/children 2>/dev/null); do exposed "$child"; done
+}
+
+# Runs a command that reads secrets, holds it while it has them without their last newline, and looks.
+# `held CODE NAME SECRETS COMMAND…`; its output is in NAME.out and NAME.err.
+held() {
+    local code=$1 name=$2 secrets=$3 got=0 looks=0 found=''
+    shift 3
+    command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace'; exit 1; }
+    rm -f pins
+    mkfifo -m 600 pins
+    strace -f -qq -yy -e trace=execve,prctl,prlimit64,setrlimit,write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg \
+        -e signal=none -v -s 1000000 -o "$name.calls" -- "$@" --pin-fd 3 3<pins >"$name.out" 2>"$name.err" &
+    local tracer=$!
+    exec {writer}>pins
+    printf '%s' "$secrets" >&"$writer"
+    local limit=''
+    while kill -0 "$tracer" 2>/dev/null; do
+        found+=$(exposed "$tracer")
+        looks=$((looks + 1))
+        if ((looks == LOOKS)); then
+            limit=$(awk '/^Max core file size/ { print $5, $6 }' "/proc/$(tr -d " " <"/proc/$tracer/task/$tracer/children")/limits")
+            printf '\n' >&"$writer"
+            exec {writer}>&-
+        fi
+        sleep 0.02
+    done
+    wait "$tracer" || got=$?
+    equal "$name: exit code" "$code" "$got"
+    if ((looks >= LOOKS)); then passed "$name: watched while it ran"; else failed "$name: ended before it was watched"; fi
+    equal "$name: neither arguments nor environment show it" '' "$found"
+    equal "$name: no core can be dumped" '0 0' "$limit"
+    if grep -q 'prctl(PR_SET_DUMPABLE, \(0\|SUID_DUMP_DISABLE\)) *= 0' "$name.calls"; then
+        passed "$name: its memory is closed to other processes"
+    else
+        failed "$name: its memory is open to other processes of its user"
+    fi
+    if [[ -n $SECRET_SOCKET ]]; then
+        grep -a -- "<$SECRET_SOCKET" "$name.calls" >"$name.device" || true
+        grep -av -- "<$SECRET_SOCKET" "$name.calls" >"$name.other" || true
+        mv "$name.other" "$name.calls"
+        equal "$name: the device alone is told it" 1 "$(holding "$name.device")"
+    fi
+    equal "$name: nothing was started and nothing written with it" 0 "$(holding "$name.calls")"
+    equal "$name: no output shows it" 0 "$(holding "$name.out" "$name.err")"
+}
+
+# Asserts that each look finds a secret that is there: `looks_find CANARY`, one of those looked for.
+looks_find() {
+    local canary=$1 control
+    bash -c 'sleep 30; true' "$canary" &
+    control=$!
+    shows cmdline "$control" 'control: arguments are looked at'
+    # shellcheck disable=SC2046 # one word a process
+    kill $(cat /proc/$control/task/*/children) $control
+    SECRET=$canary sleep 30 &
+    control=$!
+    shows environ "$control" 'control: the environment is looked at'
+    kill $control
+    sh -c 'SECRET=$1 sleep 30; true' sh "$canary" >/dev/null &
+    control=$!
+    shows 'cmdline environ' "$control" 'control: children are looked at'
+    # shellcheck disable=SC2046 # one word a process
+    kill $(cat /proc/$control/task/*/children) $control
+    mkdir control
+    printf 'x\0%s\0' "$canary" >control/binary
+    printf '%s' "$canary" | base64 >control/encoded
+    equal 'control: files are looked at, in each form' 2 "$(holding control)"
+    strace -f -qq -yy -e trace=write -s 1000000 -o control.calls -- cp control/binary /dev/stdout >/dev/null
+    equal 'control: writing is looked at' 1 "$(holding control.calls)"
+    rm -r control control.calls
+}
+
+# Waits until a process shows a canary in the places given, at most two seconds: `shows PLACES PID WHAT`.
+shows() {
+    local found='' tries
+    for ((tries = 0; tries < 100; tries++)); do
+        found=$(exposed "$2" | sort -u | paste -sd' ')
+        [[ $found != "$1" ]] || break
+        sleep 0.02
+    done
+    equal "$3" "$1" "$found"
+}

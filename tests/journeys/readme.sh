@@ -4,6 +4,7 @@
 #
 # Those of one page run in order, in one shell and in one empty folder, so that a command finds what earlier ones
 # made. Commands of cargo run in the repository. Not run, and said so: the test command, which is what runs this.
+# Not here: the pages of devices, whose commands want the device (hsm-config/tests/profiles.rs).
 
 source "$(dirname "$0")/lib.sh"
 journey readme

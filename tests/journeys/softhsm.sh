@@ -9,20 +9,6 @@ token vendor "$PIN"
 
 key_ref() { echo "pkcs11:token=vendor;object=$1?module-path=$MODULE"; }
 
-# Issues and checks with the authority in a home; the PINs are on descriptor 3.
-loop() {
-    local home=$1 pin=$2 entitlement
-    stock "$home"
-    entitlement=$(grant "$home" 1)
-    chancery --home "$home" bundle publish -o "$home.ctrust" >out
-    request "$home-site" "$entitlement" "$home.creq" >out
-    works "$home: a license is issued" chancery --home "$home" license issue --entitlement "$entitlement" \
-        --request "$home.creq" -o "$home.clic" --qr "$home.png" --pin-fd 3 3<<<"$pin"
-    works "$home: the site installs it" chancery-site --state "$home-site" install "$home.png" --trust "$home.ctrust"
-    works "$home: the feature may run" chancery-site --state "$home-site" check logging
-    works "$home: the license verifies" chancery-site verify "$home.clic" --trust "$home.ctrust"
-}
-
 # Asks the token, through a program that is not ours, what it says of a private key.
 hidden() {
     local label=$1 wanted

@@ -22,7 +22,14 @@ pub trait Fixture {
     fn algorithms(&self) -> Vec<Algorithm>;
 
     /// Returns a reference for key number `index`, which does not exist yet; another for each number.
+    ///
+    /// Where the backend makes no keys, those for the algorithms exist: 1 for the first, 2 for the second.
     fn key(&self, index: u8) -> KeyRef;
+
+    /// Whether the backend makes keys on this device; else its vendor's tools do.
+    fn makes_keys(&self) -> bool {
+        true
+    }
 
     /// Returns a source that gives the right PIN.
     fn pins(&self) -> PinSource;

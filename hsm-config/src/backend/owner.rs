@@ -6,9 +6,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::{Connected, KeyBackend};
 use crate::error::HsmError;
@@ -16,6 +17,10 @@ use crate::reference::{KeyRef, TokenRef};
 use crate::secret::{Pin, PinSource};
 
 type Job = Box<dyn FnOnce(&mut Owned) + Send>;
+
+/// How long a token may take for one use: longer than a person who is asked to touch it, or to type on it. A module
+/// may hang for ever: OpenSC 0.23 waits for its own lock when a card is pulled at the wrong moment.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 static SHARED: Mutex<Vec<Weak<Owner>>> = Mutex::new(Vec::new());
 
@@ -26,6 +31,9 @@ pub(crate) struct Owner {
     pin: Option<Pin>,
     /// Whether the token refused that PIN since: a new opening asks for another.
     is_refused: Arc<AtomicBool>,
+    /// Whether the thread hangs in a use that nobody waits for any more.
+    is_stuck: AtomicBool,
+    patience: Duration,
     /// Nothing once it is being dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -50,7 +58,8 @@ impl Owner {
         let failed =
             |source: std::io::Error| HsmError::Device { token: token.clone().into(), source: source.into() };
         let thread = Some(thread.map_err(failed)?);
-        Ok(Arc::new(Self { token, pin, is_refused, jobs: Some(jobs), thread }))
+        let is_stuck = AtomicBool::new(false);
+        Ok(Arc::new(Self { token, pin, is_refused, is_stuck, patience: PATIENCE, jobs: Some(jobs), thread }))
     }
 
     /// Returns the owner of a token that this process has open, else opens the token.
@@ -63,8 +72,10 @@ impl Owner {
     ) -> Result<Arc<Self>, HsmError> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|owner| owner.strong_count() > 0);
-        let is_usable =
-            |owner: &Arc<Self>| owner.token == *token && !owner.is_refused.load(Ordering::Relaxed);
+        let is_usable = |owner: &Arc<Self>| {
+            let is_lost = owner.is_refused.load(Ordering::Relaxed) || owner.is_stuck.load(Ordering::Relaxed);
+            owner.token == *token && !is_lost
+        };
         let Some(owner) = shared.iter().filter_map(Weak::upgrade).find(is_usable) else {
             let owner = Self::start(token.clone(), connect(pins)?)?;
             shared.push(Arc::downgrade(&owner));
@@ -84,6 +95,10 @@ impl Owner {
         &self,
         work: impl FnOnce(&mut Owned) -> Result<T, HsmError> + Send + 'static,
     ) -> Result<T, HsmError> {
+        let stuck = || HsmError::Unresponsive { token: self.token.clone().into() };
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return Err(stuck());
+        }
         let (reply, answer) = mpsc::sync_channel(1);
         let token = self.token.clone();
         let job: Job = Box::new(move |owned| {
@@ -91,12 +106,17 @@ impl Owner {
             let _ = reply.send(result); // nobody waits for it only when the caller is gone
         });
         let ended =
-            |_| HsmError::Device { token: self.token.clone().into(), source: "its thread ended".into() };
-        match &self.jobs {
-            Some(jobs) => jobs.send(job).map_err(|_| ended(mpsc::RecvError))?,
-            None => return Err(ended(mpsc::RecvError)),
+            || HsmError::Device { token: self.token.clone().into(), source: "its thread ended".into() };
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(job).map_err(|_| ended())?;
+        match answer.recv_timeout(self.patience) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => {
+                self.is_stuck.store(true, Ordering::Relaxed);
+                Err(stuck())
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
         }
-        answer.recv().map_err(ended)?
     }
 }
 
@@ -104,7 +124,9 @@ impl Drop for Owner {
     fn drop(&mut self) {
         // Without senders the thread ends; sessions are closed before the program goes on.
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            && !self.is_stuck.load(Ordering::Relaxed)
+        {
             let _ = thread.join();
         }
     }
@@ -212,5 +234,46 @@ impl Owned {
             self.is_suspect = true;
         }
         result
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use chancery_formats::key::Algorithm;
+
+    use super::*;
+    use crate::backend::software::{SoftwareBackend, SoftwareKey};
+
+    fn owner(patience: Duration) -> Owner {
+        let backend = SoftwareBackend::holding(SoftwareKey::ephemeral(Algorithm::Ed25519).unwrap());
+        let connected = Connected { backend: Box::new(backend), pin: None };
+        let owner = Owner::start(TokenRef::File("memory".into()), connected).unwrap();
+        let mut owner = Arc::into_inner(owner).unwrap();
+        owner.patience = patience;
+        owner
+    }
+
+    #[test]
+    fn a_panic_below_a_backend_stays_there() {
+        let owner = owner(PATIENCE);
+        let failed = owner.run::<()>(|_| panic!("a client library is surprised")).unwrap_err();
+        assert_eq!(failed.code(), "backend-panicked");
+        assert_eq!(owner.run(|owned| Ok(owned.backend()?.list()?.len())).unwrap(), 1);
+        assert_eq!(owner.run(|owned| Ok(owned.openings())).unwrap(), 1, "it was not opened anew");
+    }
+
+    #[test]
+    fn a_token_that_hangs_is_told_and_left() {
+        let owner = owner(Duration::from_millis(50));
+        let (release, held) = mpsc::channel::<()>();
+        let stuck = owner.run(move |_| {
+            let _ = held.recv();
+            Ok(())
+        });
+        assert_eq!(stuck.unwrap_err().code(), "token-unresponsive");
+        assert_eq!(owner.run(|_| Ok(())).unwrap_err().code(), "token-unresponsive");
+        drop(owner); // does not wait for the thread
+        drop(release);
     }
 }

@@ -6,7 +6,7 @@ use chancery_formats::id::Thumbprint;
 use chancery_formats::key::Algorithm;
 
 use super::{Fault, Fixture, Unavailable};
-use crate::backend::{generate, health as ask, list, open, open_or_generate};
+use crate::backend::{Opened, generate, health as ask, list, open, open_or_generate};
 use crate::error::HsmError;
 use crate::key::{Key, MAX_MESSAGE_BYTES};
 use crate::reference::KeyRef;
@@ -69,6 +69,17 @@ fn signs(key: &Key, message: &[u8]) -> Checked {
 }
 
 pub(super) fn generates(fixture: &mut dyn Fixture) -> Checked {
+    if !fixture.makes_keys() {
+        // What is there stays, whatever the device answers.
+        let (reference, algorithm) = (fixture.key(1), fixture.algorithms().first().copied());
+        let before = open(&reference, &mut fixture.pins())?.public_key();
+        if let Some(algorithm) = algorithm {
+            let made = generate(&reference, algorithm, &mut fixture.pins());
+            refused(made, &["key-exists", "not-permitted", "device-failure"])?;
+        }
+        ensure(open(&reference, &mut fixture.pins())?.public_key() == before, "the key was replaced")?;
+        return Err(Unavailable("keys are made with the vendor's tools").into());
+    }
     for algorithm in fixture.algorithms() {
         let Some(reference) = key_of(fixture, algorithm) else { continue };
         let opened = open_or_generate(&reference, algorithm, &mut fixture.pins())?;
@@ -154,6 +165,9 @@ pub(super) fn missing_key(fixture: &mut dyn Fixture) -> Checked {
 }
 
 pub(super) fn ambiguous_key(fixture: &mut dyn Fixture) -> Checked {
+    if !fixture.makes_keys() {
+        return Err(Unavailable("keys are made with the vendor's tools").into());
+    }
     let Some(algorithm) = fixture.algorithms().first().copied() else { return Ok(()) };
     let reference = fixture.key(SPARE);
     let key = generate(&reference, algorithm, &mut fixture.pins())?;
@@ -315,10 +329,11 @@ pub(super) fn device_reset(fixture: &mut dyn Fixture) -> Checked {
     fixture.provoke(Fault::DeviceReset, &reference)?;
     let codes = [&AWAY[..], &["key-missing", "login-missing", "wrong-pin", "pin-missing"]].concat();
     let signed = refused(key.sign(b"after a reset"), &codes);
-    let made = refused(
-        open_or_generate(&pinned, key.algorithm(), &mut fixture.pins()),
-        &["key-missing", "login-missing", "wrong-pin", "token-absent"],
-    );
+    let made = match open_or_generate(&pinned, key.algorithm(), &mut fixture.pins()) {
+        // A module may show what it saw before: that key must not sign, and no other be made.
+        Ok(Opened { key, generated: false }) => refused(key.sign(b"what a module remembers"), &codes),
+        other => refused(other, &["key-missing", "login-missing", "wrong-pin", "token-absent"]),
+    };
     fixture.mend();
     signed.and(made)
 }

@@ -62,8 +62,9 @@ impl Module {
 
     /// Opens a session on the one token that matches; `login` is called where the token wants it.
     ///
-    /// Modules look for tokens when they are initialized, some only then: before a token counts as
-    /// absent, its module is initialized anew. Sessions that others have open are lost then, and heal.
+    /// Modules look at tokens when they are initialized, some only then: before a token counts as absent, or
+    /// as one wrong PIN from its lock, its module is initialized anew. Sessions that others have open are
+    /// lost then, and heal.
     pub(super) fn open(
         &self,
         token: &Pkcs11Token,
@@ -71,7 +72,7 @@ impl Module {
     ) -> Result<Opened, HsmError> {
         let seen = *self.read();
         match self.open_session(token, &mut login) {
-            Err(HsmError::TokenAbsent { .. }) => {
+            Err(HsmError::PinLastTry { .. } | HsmError::TokenAbsent { .. }) => {
                 self.initialize_anew(token, seen)?;
                 self.open_session(token, &mut login)
             }
