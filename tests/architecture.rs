@@ -14,7 +14,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each list: its file, and what `cargo tree` is asked.
-const LISTS: [(&str, &[&str]); 10] = [
+const LISTS: [(&str, &[&str]); 12] = [
     ("formats", &["-p", "chancery-formats"]),
     ("carriers", &["-p", "chancery-carriers"]),
     ("carriers-photos", &["-p", "chancery-carriers", "--features", "photos"]),
@@ -26,6 +26,11 @@ const LISTS: [(&str, &[&str]); 10] = [
         "hsm-config-conformance",
         &["-p", "chancery-hsm-config", "--no-default-features", "--features", "conformance"],
     ),
+    (
+        "hsm-config-attestation",
+        &["-p", "chancery-hsm-config", "--no-default-features", "--features", "attestation"],
+    ),
+    ("hsm-config-piv", &["-p", "chancery-hsm-config", "--no-default-features", "--features", "piv"]),
     ("hsm-config-pkcs11", &["-p", "chancery-hsm-config", "--no-default-features", "--features", "pkcs11"]),
     ("hsm-config-yubihsm", &["-p", "chancery-hsm-config", "--no-default-features", "--features", "yubihsm"]),
 ];
@@ -42,7 +47,10 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ),
     ("verifier", &["clap", "getrandom", "libsqlite3-sys", "rusqlite", "rustix", "socket2", "tokio"]),
     ("verifier-std", &["clap", "getrandom", "libsqlite3-sys", "rusqlite", "socket2", "tokio"]),
-    ("site", &["hyper", "libsqlite3-sys", "reqwest", "rusqlite", "rustls", "socket2", "tokio", "ureq"]),
+    (
+        "site",
+        &["hyper", "libsqlite3-sys", "minreq", "reqwest", "rusqlite", "rustls", "socket2", "tokio", "ureq"],
+    ),
 ];
 
 /// Which of our crates each may use (DESIGN §2). A crate that stands nowhere here is not ours yet.

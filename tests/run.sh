@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The test command: every check of this repository, in order, each on its own.
 #
-#   tests/run.sh                 what every change must pass; at most 25 minutes from nothing on two cores
-#   tests/run.sh --long          the same, and what takes longer: every kill point, long fuzzing, dependencies
+#   tests/run.sh                 what every change must pass; about 25 minutes from nothing on two cores
+#   tests/run.sh --long          the same, and what takes longer: every kill point, long fuzzing, dependencies,
+#                                and the module Kryoptic
 #   tests/run.sh --seed N        with the random choices of an earlier run, which printed its seed
 #   tests/run.sh STAGE…          only these stages
 #
@@ -38,7 +39,7 @@ mkdir -p "$LOGS"
 
 # ---- Stages: each a function that runs in a shell of its own, with errors ending it -------------------------
 
-setup() { bash tests/setup.sh; }
+setup() { bash tests/setup.sh ${LONG:+--long}; }
 
 format() {
     local package failed=0
@@ -64,6 +65,8 @@ lint() {
         '-p chancery-hsm-config --no-default-features' \
         '-p chancery-hsm-config --no-default-features --features pkcs11' \
         '-p chancery-hsm-config --no-default-features --features yubihsm' \
+        '-p chancery-hsm-config --no-default-features --features piv' \
+        '-p chancery-hsm-config --no-default-features --features attestation' \
         '-p chancery-authority --all-targets' \
         '-p chancery-site --all-targets' \
         '-p chancery-tests --all-targets' \
@@ -118,9 +121,32 @@ bare_metal() {
     fi
 }
 
-# The table of what each backend does. Its cases are part of `tests` too, and are counted there.
+# The devices that are not here, each behind what stands for it, and every test that needs them. Also builds the
+# programs that journeys use, and `chancery` with the backend that needs libpcsclite. With --long also Kryoptic,
+# which compiles an OpenSSL of its own, once.
+simulators() {
+    local tests=(--lib --bins --test softhsm --test tpm --test nss) failed=0
+    cargo build --locked -p chancery-authority --features piv
+    if [[ -n $LONG ]]; then
+        CHANCERY_KRYOPTIC_MODULE=$(bash tests/simulators/kryoptic/build.sh)
+        export CHANCERY_KRYOPTIC_MODULE
+        tests+=(--test kryoptic)
+    fi
+    cargo test --locked --manifest-path tests/simulators/pkcs11/Cargo.toml --no-fail-fast "${tests[@]}" || failed=1
+    cargo test --locked --manifest-path tests/simulators/yubihsm/Cargo.toml --no-fail-fast -- --show-output || failed=1
+    bash tests/simulators/yubihsm/foreign.sh "$TARGET/interop/bin/python" || failed=1
+    cargo test --locked --manifest-path tests/simulators/yubikey/Cargo.toml --no-fail-fast || failed=1
+    return "$failed"
+}
+
+# The table of what each backend does, from what the stages before it wrote.
 conformance() {
-    cargo test --workspace --locked --test softhsm --test software -- --nocapture
+    cargo test --locked -p chancery-hsm-config --test software -- --nocapture >"$LOGS/software.log"
+    local expected=(software 'YubiHSM mock' 'SoftHSM2' swtpm NSS 'YubiHSM 2 simulator' 'YubiKey (PIV)'
+        'YubiKey (ykcs11)' 'YubiKey (OpenSC)') backend arguments=()
+    [[ -z $LONG ]] || expected+=(Kryoptic)
+    for backend in "${expected[@]}"; do arguments+=(--expect "$backend"); done
+    python3 tests/conformance.py "${arguments[@]}" "$LOGS"/{software,mockhsm,simulators}.log
 }
 
 # Also builds the program `mockhsm`, which a journey uses.
@@ -140,7 +166,7 @@ interop() { bash tests/interop/run.sh; }
 
 fuzz() {
     local seconds=5 status
-    [[ -z $LONG ]] || seconds=120
+    [[ -z $LONG ]] || seconds=60
     set +e
     bash tests/fuzz/run.sh "$seconds" | tee "$LOGS/fuzz-table"
     status=${PIPESTATUS[0]}
@@ -197,9 +223,11 @@ state() {
 
 # ---- Running them, and counting -----------------------------------------------------------------------------
 
-# Packages of their own, outside the workspace.
+# Packages of their own, outside the workspace; but for Kryoptic's, which is a module of somebody else.
 APART=()
-for manifest in tests/*/Cargo.toml; do APART+=("${manifest%/Cargo.toml}"); done
+for manifest in tests/*/Cargo.toml tests/simulators/{pkcs11,yubihsm,yubikey}/Cargo.toml; do
+    APART+=("${manifest%/Cargo.toml}")
+done
 
 TABLE='' NOT_DONE='' PASSED=0 FAILED=0
 row() { TABLE+=$(printf '%-14s %-7s %8s %8s %8s' "$@")$'\n'; }
@@ -245,8 +273,9 @@ stage build
 stage tests
 stage docs
 stage bare_metal
-stage conformance uncounted
 stage mockhsm
+stage simulators
+stage conformance uncounted
 stage journeys
 stage interop
 stage fuzz

@@ -18,8 +18,23 @@ give_up() {
 # Debian packages, each wanted where its program is missing.
 missing=()
 want() { command -v "$1" >/dev/null || missing+=("$2"); }
+want_file() { compgen -G "$1" >/dev/null || missing+=("$2"); }
 want softhsm2-util softhsm2
 want pkcs11-tool opensc
+want swtpm swtpm
+want tpm2-abrmd tpm2-abrmd
+want tpm2_dictionarylockout tpm2-tools
+want dbus-run-session dbus-daemon
+want certutil libnss3-tools
+want pcscd pcscd
+want yubico-piv-tool yubico-piv-tool
+want_file '/usr/lib/*/libtpm2_pkcs11.so.1' libtpm2-pkcs11-1
+want_file '/usr/lib/*/libtss2-tcti-tabrmd.so.0' libtss2-tcti-tabrmd0
+want_file '/usr/lib/*/libsoftokn3.so' libnss3
+want_file '/usr/lib/*/libykcs11.so' ykcs11
+want_file '/usr/lib/pcsc/drivers/serial/libifdvpcd.so' vsmartcard-vpcd
+want_file '/usr/lib/*/pkgconfig/libpcsclite.pc' libpcsclite-dev
+want pkg-config pkg-config
 want zbarimg zbar-tools
 want strace strace
 want openssl openssl
@@ -28,6 +43,12 @@ want git git
 want unshare util-linux
 want findmnt mount
 want python3 python3
+if [[ ${1:-} == --long ]]; then
+    # What compiles Kryoptic.
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-dev)
+    want make make
+    want perl perl
+fi
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]} > 0)); then
     command="apt-get install --yes --no-install-recommends ${missing[*]}"

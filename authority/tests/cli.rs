@@ -17,6 +17,8 @@ mod doctor;
 mod homes;
 #[path = "cli/issuing.rs"]
 mod issuing;
+#[path = "cli/lost_answer.rs"]
+mod lost_answer;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/token.rs"]

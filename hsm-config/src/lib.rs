@@ -3,7 +3,7 @@
 //! A [`KeyRef`] says where a key lives, [`open`] and [`generate`] give a [`Key`], and a [`Key`] signs.
 //! The public key always comes from the device; every signature is verified with it before it leaves
 //! this crate; PINs come from a [`PinSource`] and are never shown. Not here: what is signed, which key
-//! may sign what, and configuration of devices (see `profiles/`).
+//! may sign what, and setting up devices other than YubiHSM 2 (`docs/guide/devices`).
 //!
 //! # Examples
 //!

@@ -113,7 +113,7 @@ impl SoftHsm {
 
 impl Fixture for SoftHsm {
     fn name(&self) -> &'static str {
-        "SoftHSM2"
+        "SoftHSM2, bare"
     }
 
     fn algorithms(&self) -> Vec<Algorithm> {

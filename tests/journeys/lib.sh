@@ -244,7 +244,7 @@ canaries() {
     for secret in "$@"; do forms "$secret"; done >>"$WORK/canaries"
 }
 
-# Adds secret bytes, given in hexadecimal, to those that are looked for.
+# Adds secret bytes, given in hexadecimal, to those that are looked for: as hexadecimal and base64.
 canary_bytes() {
     python3 - "$@" >>"$WORK/canaries" <<'PYTHON'
 import base64, sys
@@ -317,17 +317,15 @@ looks_find() {
     bash -c 'sleep 30; true' "$canary" &
     control=$!
     shows cmdline "$control" 'control: arguments are looked at'
-    # shellcheck disable=SC2046 # one word a process
-    kill $(cat /proc/$control/task/*/children) $control
+    stop "$control"
     SECRET=$canary sleep 30 &
     control=$!
     shows environ "$control" 'control: the environment is looked at'
-    kill $control
+    stop "$control"
     sh -c 'SECRET=$1 sleep 30; true' sh "$canary" >/dev/null &
     control=$!
     shows 'cmdline environ' "$control" 'control: children are looked at'
-    # shellcheck disable=SC2046 # one word a process
-    kill $(cat /proc/$control/task/*/children) $control
+    stop "$control"
     mkdir control
     printf 'x\0%s\0' "$canary" >control/binary
     printf '%s' "$canary" | base64 >control/encoded
@@ -335,6 +333,13 @@ looks_find() {
     strace -f -qq -yy -e trace=write -s 1000000 -o control.calls -- cp control/binary /dev/stdout >/dev/null
     equal 'control: writing is looked at' 1 "$(holding control.calls)"
     rm -r control control.calls
+}
+
+# Ends a process of this shell, and its children.
+stop() {
+    # shellcheck disable=SC2046 # one word a process
+    kill "$1" $(cat "/proc/$1/task/"*/children)
+    wait "$1" 2>/dev/null || true
 }
 
 # Waits until a process shows a canary in the places given, at most two seconds: `shows PLACES PID WHAT`.

@@ -60,9 +60,14 @@ device first
 works 'probe finds the device' chancery key probe "yubihsm:?connector=$CONNECTOR" --json
 has out tokens.0.serial "$serial" 'by its serial number'
 has out tokens.0.device 'Yubico YubiHSM 2' 'and as what it is'
-works 'provision sets it up' chancery key provision "$profile" --device "$(under 1)" --json --pin-fd 3 \
-    3< <(printf '%s\n' password "$sign" "$audit" "$backup" "$administer")
-key=$(field out keys.0)
+held 0 provision "$(printf '%s\n' password "$sign" "$audit" "$backup" "$administer")" \
+    chancery --json key provision "$profile" --device "$(under 1)"
+key=$(field provision.out keys.0)
+# The signing key itself, as the simulator stores it: scalar, prefix, public key, seed.
+stored=$(python3 -c '
+import json
+print(next(object["data"] for object in json.load(open("first.state"))["objects"] if object["id"] == 0x100))')
+canary_bytes "${stored::64}" "${stored:64:64}" "${stored:192:64}"
 equal 'and prints the reference of the key, with both logins' \
     "yubihsm:serial=$serial;id=0x0100;auth-id=2;audit-id=3?connector=$CONNECTOR" "$key"
 works 'the device is exactly as the profile has it' chancery key verify-device "$profile" --device "$(under 3)" \
@@ -170,7 +175,14 @@ capabilities = ["sign-eddsa"]
 
 """
 profile = profile.replace("# The issuing key.\n", login)
-print(profile.rstrip() + "\nexportable = true")
+print(profile.rstrip(), """exportable = true
+
+[[wrap-key]]
+id = 300
+label = "chancery backup"
+domains = [1]
+capabilities = ["export-wrapped", "import-wrapped"]
+delegated = ["exportable-under-wrap", "sign-eddsa"]""", sep="\n")
 PYTHON
 device altered
 works 'a device is provisioned otherwise' chancery key provision altered.toml --device "$(under 1)" --pin-fd 3 \
@@ -181,7 +193,9 @@ cp out differences
 says 'the login that should not be is named' 'authentication key 11' differences
 says 'the widened one is' 'put-asymmetric-key' differences
 says 'and the key that can leave' 'exportable-under-wrap' differences
-equal 'nothing else is' 3 "$(wc -l <differences)"
+says 'and the key under which it can' 'wrap key 300' differences
+says 'which is said in words' 'it can leave the device under wrap' differences
+equal 'nothing else is' 5 "$(wc -l <differences)"
 kill "$DEVICE"
 wait "$DEVICE" 2>/dev/null || true
 

@@ -1,5 +1,6 @@
 //! `chancery key`: the authority's keys, and the devices that hold them.
 
+pub mod argument;
 mod attest;
 mod audit;
 mod probe;
@@ -15,6 +16,7 @@ use chancery_formats::key::Algorithm;
 use chancery_hsm_config::KeyRef;
 use serde_json::json;
 
+use self::argument::Reference;
 use super::Context;
 use crate::error::CommandError;
 use crate::output::{self, public_key};
@@ -45,7 +47,7 @@ pub struct ListArgs {}
 pub struct GenerateArgs {
     /// Where the key is to live
     #[arg(value_name = "REF")]
-    pub reference: KeyRef,
+    pub reference: Reference<KeyRef>,
     /// Algorithm of the key
     #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
     pub algorithm: KeyAlgorithm,
@@ -135,11 +137,12 @@ fn list(context: &Context) -> Result<(), CommandError> {
 }
 
 fn generate(args: &GenerateArgs, context: &Context) -> Result<(), CommandError> {
+    let reference = args.reference.get()?;
     let algorithm = match args.algorithm {
         KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
         KeyAlgorithm::P256 => Algorithm::Esp256,
     };
-    let key = chancery_hsm_config::generate(&args.reference, algorithm, &mut context.pins()?)?;
+    let key = chancery_hsm_config::generate(reference, algorithm, &mut context.pins()?)?;
     let (public_key, reference) = (key.public_key(), &key.info().reference);
     let mut printer = context.printer();
     printer.line(format_args!("Generated {algorithm} key {}", public_key.key_id()))?;

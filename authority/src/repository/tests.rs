@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 mod append_only;
+mod device_log;
 mod disk;
 mod issuing;
 mod opening;

@@ -112,3 +112,7 @@ pub fn reconcile(repository: &Repository, serial: &str) -> Result<Reconciliation
     let of_other_keys = u64::try_from(of_other_keys).unwrap_or(u64::MAX);
     Ok(Reconciliation { entries: entries.len(), keys, of_other_keys })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

@@ -7,6 +7,7 @@
 mod allocations;
 mod contenders;
 mod measure;
+mod signing;
 mod sizes;
 mod startup;
 mod verification;
@@ -34,12 +35,14 @@ fn main() {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--smoke" => effort = SMOKE,
+            "--sign" => return signing::once(&arguments.collect::<Vec<_>>()),
             "--programs" => programs = arguments.next().map(PathBuf::from),
             other => panic!("unknown argument {other}: chancery-bench [--smoke] [--programs DIR]"),
         }
     }
     verification::run(effort);
     sizes::run();
+    signing::run(effort);
     match programs {
         Some(programs) => startup::run(&programs, effort),
         None => println!("\nStarting was not measured: name the folder of the programs with `--programs`."),

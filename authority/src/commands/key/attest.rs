@@ -7,9 +7,10 @@ use chancery_carriers::report::Exit;
 use chancery_hsm_config::attestation::{
     self, AttestationError, Expected, MAX_CERTIFICATE_BYTES, MAX_ROOTS, Place, Roots, Statement,
 };
-use chancery_hsm_config::{KeyRef, open};
+use chancery_hsm_config::{HsmError, KeyRef, open};
 use serde_json::json;
 
+use super::argument::Reference;
 use crate::commands::Context;
 use crate::error::CommandError;
 
@@ -24,7 +25,7 @@ use crate::error::CommandError;
 pub struct AttestArgs {
     /// Key to check
     #[arg(value_name = "REF")]
-    pub reference: KeyRef,
+    pub reference: Reference<KeyRef>,
     /// The vendor's root certificates, in PEM
     #[arg(long, value_name = "FILE")]
     pub roots: PathBuf,
@@ -40,14 +41,18 @@ pub struct AttestArgs {
 const MAX_PEM_BYTES: u64 = 2 * (MAX_CERTIFICATE_BYTES * MAX_ROOTS) as u64;
 
 pub(super) fn run(args: &AttestArgs, context: &Context) -> Result<(), CommandError> {
-    // Files first: a wrong one costs no PIN.
-    let roots = Roots::from_pem(&files::read_document(&args.roots, MAX_PEM_BYTES)?)?;
+    let reference = args.reference.get()?;
+    // What needs no key first: it costs no PIN.
+    let roots = read(&args.roots, Roots::from_pem)?;
     let pool = match &args.intermediates {
-        Some(path) => read_pool(path)?,
+        Some(path) => read(path, attestation::read_pem)?,
         None => Vec::new(),
     };
+    if reference.file_path().is_some() {
+        return Err(HsmError::NoAttestation { key: reference.clone().into() }.into());
+    }
     let now = context.now()?;
-    let key = open(&args.reference, &mut context.pins()?)?;
+    let key = open(reference, &mut context.pins()?)?;
     let chain = attestation::complete(&key.attestation()?, &pool)?;
     let statement = attestation::validate(&chain, &roots, now)?;
     let serial = key.info().device.serial.as_deref().and_then(|serial| serial.parse().ok());
@@ -60,8 +65,15 @@ pub(super) fn run(args: &AttestArgs, context: &Context) -> Result<(), CommandErr
     show(&statement, chain.len(), context)
 }
 
-fn read_pool(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
-    Ok(attestation::read_pem(&files::read_document(path, MAX_PEM_BYTES)?)?)
+fn read<T>(
+    path: &Path,
+    certificates: impl FnOnce(&[u8]) -> Result<T, AttestationError>,
+) -> Result<T, CommandError> {
+    certificates(&files::read_document(path, MAX_PEM_BYTES)?).map_err(|error| {
+        CommandError::refused(error.code(), format!("{} holds no certificates to use", path.display()))
+            .cause(error.to_string())
+            .hint(error.hint())
+    })
 }
 
 fn show(statement: &Statement, certificates: usize, context: &Context) -> Result<(), CommandError> {

@@ -4,6 +4,7 @@ use chancery_formats::id::Thumbprint;
 use chancery_hsm_config::{TokenRef, read_audit};
 use serde_json::json;
 
+use super::argument::Reference;
 use crate::commands::Context;
 use crate::error::CommandError;
 use crate::workflow::device_log::{Ledger, Reconciled, reconcile};
@@ -18,18 +19,19 @@ use crate::workflow::device_log::{Ledger, Reconciled, reconcile};
 pub struct AuditArgs {
     /// Device, under the login that may read its log
     #[arg(value_name = "REF")]
-    pub device: TokenRef,
+    pub device: Reference<TokenRef>,
 }
 
 pub(super) fn run(args: &AuditArgs, context: &Context) -> Result<(), CommandError> {
-    let TokenRef::YubiHsm(token) = &args.device else {
-        return Err(CommandError::failed("no-audit-log", "devices of this kind keep no log of their own")
+    let device = args.device.get()?;
+    let TokenRef::YubiHsm(token) = device else {
+        return Err(CommandError::refused("no-audit-log", format!("{device} keeps no log of its own"))
             .hint("name a YubiHSM 2: yubihsm:serial=…;auth-id=…?connector=…"));
     };
     let home = context.home()?;
     // Whatever is wrong with the home shows before a password is typed.
     context.repository()?;
-    let read = read_audit(&args.device, &mut context.pins()?, Box::new(Ledger::new(&home)))?;
+    let read = read_audit(device, &mut context.pins()?, Box::new(Ledger::new(&home)))?;
     let repository = context.repository()?;
     let reconciled = reconcile(&repository, &token.serial)?;
     let mut printer = context.printer();

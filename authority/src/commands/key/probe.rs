@@ -1,9 +1,13 @@
 //! `chancery key probe`: the tokens and keys of this machine, with references to paste.
 
+use std::error::Error as _;
+
+use chancery_hsm_config::HsmError;
 use chancery_hsm_config::probe::{FoundKey, FoundToken, Probed, probe};
-use chancery_hsm_config::reference::Partial;
+use chancery_hsm_config::reference::{Partial, Scheme};
 use serde_json::{Value, json};
 
+use super::argument::Reference;
 use crate::commands::Context;
 use crate::error::CommandError;
 
@@ -19,15 +23,20 @@ use crate::error::CommandError;
 pub struct ProbeArgs {
     /// Look for what matches this partial reference
     #[arg(value_name = "REF", default_value = "", hide_default_value = true)]
-    pub reference: Partial,
+    pub reference: Reference<Partial>,
     /// Log in to each token found, and list the keys that it shows then
     #[arg(long)]
     pub login: bool,
 }
 
 pub(super) fn run(args: &ProbeArgs, context: &Context) -> Result<(), CommandError> {
+    let wanted = args.reference.get()?;
+    let is_for_piv = wanted.wants(Scheme::Piv) && !wanted.wants(Scheme::Pkcs11);
+    if is_for_piv && !cfg!(feature = "piv") {
+        return Err(HsmError::BackendNotBuilt { scheme: "piv:" }.into());
+    }
     let mut pins = if args.login { Some(context.pins()?) } else { None };
-    let probed = probe(&args.reference, pins.as_mut());
+    let probed = probe(wanted, pins.as_mut());
     let mut printer = context.printer();
     for token in &probed.tokens {
         printer.line(format_args!("{}", token.name))?;
@@ -39,13 +48,37 @@ pub(super) fn run(args: &ProbeArgs, context: &Context) -> Result<(), CommandErro
         printer.line("")?;
     }
     for other in &probed.unreachable {
-        printer.line(format_args!("{}: {} ({})", other.what, other.error, other.error.hint()))?;
+        printer.line(format_args!("Not usable: {}", other.what))?;
+        printer.line(format_args!("  error: {}", other.error))?;
+        for cause in causes(&other.error) {
+            printer.line(format_args!("  cause: {cause}"))?;
+        }
+        printer.line(format_args!("  hint: {}", other.error.hint()))?;
     }
     if probed.tokens.is_empty() {
-        printer.line(format_args!("No token found; {} modules were asked", probed.modules.len()))?;
+        let modules = probed.modules.len();
+        let asked = if modules == 1 { "module was asked" } else { "modules were asked" };
+        printer.line(format_args!("No token found; {modules} {asked}"))?;
         printer.line("Devices and their set-up: docs/guide/devices")?;
     }
-    Ok(printer.json(&to_json(&probed))?)
+    printer.json(&to_json(&probed))?;
+    // What was asked for by name and cannot be used is a failure; elsewhere it is a finding.
+    let is_named = *wanted != Partial::default();
+    match probed.unreachable.into_iter().next() {
+        Some(other) if is_named && probed.tokens.is_empty() => Err(other.error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns what lies below an error, each once.
+fn causes(error: &HsmError) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = error.source();
+    while let Some(source) = next {
+        found.push(source.to_string());
+        next = source.source();
+    }
+    found
 }
 
 fn fields(token: &FoundToken) -> Vec<(&'static str, String)> {
@@ -102,6 +135,7 @@ fn to_json(probed: &Probed) -> Value {
             "what": other.what,
             "code": other.error.code(),
             "error": other.error.to_string(),
+            "cause": other.error.source().map(ToString::to_string),
             "hint": other.error.hint(),
         })).collect::<Vec<_>>(),
     })

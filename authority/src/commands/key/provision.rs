@@ -8,6 +8,7 @@ use chancery_hsm_config::TokenRef;
 use chancery_hsm_config::provision::{self, Profile, ProfileError, ProvisionError, Step};
 use serde_json::json;
 
+use super::argument::Reference;
 use crate::commands::Context;
 use crate::error::CommandError;
 
@@ -25,7 +26,7 @@ pub struct ProvisionArgs {
     pub profile: PathBuf,
     /// Device, under its factory login
     #[arg(long, value_name = "REF")]
-    pub device: TokenRef,
+    pub device: Reference<TokenRef>,
 }
 
 /// Compare a device with its profile
@@ -40,13 +41,14 @@ pub struct VerifyArgs {
     pub profile: PathBuf,
     /// Device, under a login that sees all of it, such as the one for audit
     #[arg(long, value_name = "REF")]
-    pub device: TokenRef,
+    pub device: Reference<TokenRef>,
 }
 
 /// Longest profile that is read, in bytes.
 const MAX_PROFILE_BYTES: u64 = 64 * 1_024;
 
 pub(super) fn provision(args: &ProvisionArgs, context: &Context) -> Result<(), CommandError> {
+    let device = args.device.get()?;
     let profile = read(&args.profile)?;
     let mut printer = context.printer();
     let mut failed = None;
@@ -55,7 +57,7 @@ pub(super) fn provision(args: &ProvisionArgs, context: &Context) -> Result<(), C
             failed = printer.line(describe(&step)).err();
         }
     };
-    let made = provision::provision(&profile, &args.device, &mut context.pins()?, &mut watch)?;
+    let made = provision::provision(&profile, device, &mut context.pins()?, &mut watch)?;
     if let Some(error) = failed {
         return Err(error.into());
     }
@@ -81,8 +83,9 @@ fn describe(step: &Step) -> String {
 }
 
 pub(super) fn verify(args: &VerifyArgs, context: &Context) -> Result<(), CommandError> {
+    let device = args.device.get()?;
     let profile = read(&args.profile)?;
-    let found = provision::verify_device(&profile, &args.device, &mut context.pins()?)?;
+    let found = provision::verify_device(&profile, device, &mut context.pins()?)?;
     let mut printer = context.printer();
     for difference in &found {
         printer.line(difference)?;
@@ -101,7 +104,10 @@ pub(super) fn verify(args: &VerifyArgs, context: &Context) -> Result<(), Command
         0 => Ok(()),
         count => Err(CommandError::refused(
             "device-differs",
-            format!("the device differs from the profile in {count} ways"),
+            format!(
+                "the device differs from the profile in {count} {}",
+                if count == 1 { "way" } else { "ways" }
+            ),
         )
         .hint("find out who changed the device; a device in doubt is reset and provisioned anew")),
     }
@@ -109,16 +115,19 @@ pub(super) fn verify(args: &VerifyArgs, context: &Context) -> Result<(), Command
 
 fn read(path: &Path) -> Result<Profile, CommandError> {
     let bytes = files::read_document(path, MAX_PROFILE_BYTES)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        CommandError::refused("profile-syntax", "the profile is not UTF-8 text").hint("name a TOML file")
-    })?;
-    Ok(Profile::read(text)?)
-}
-
-impl From<ProfileError> for CommandError {
-    fn from(error: ProfileError) -> Self {
-        Self::from_error(Exit::Refused, error.code(), &error).hint(error.hint())
-    }
+    let read = match std::str::from_utf8(&bytes) {
+        Ok(text) => Profile::read(text),
+        Err(error) => Err(ProfileError::Syntax(error.to_string())),
+    };
+    read.map_err(|error| {
+        let reason = match &error {
+            ProfileError::Syntax(reason) | ProfileError::Content(reason) => reason.clone(),
+            other => other.to_string(),
+        };
+        CommandError::refused(error.code(), format!("{} is not a profile", path.display()))
+            .cause(reason)
+            .hint(error.hint())
+    })
 }
 
 impl From<ProvisionError> for CommandError {

@@ -159,7 +159,8 @@ fn algorithms(module: &Module, slot: Slot) -> Vec<Algorithm> {
 fn public_keys(module: &Module, slot: Slot, token: &Pkcs11Token) -> Vec<FoundKey> {
     let keys = module.in_public_session(slot, object::public_keys).unwrap_or_default();
     let found = keys.into_iter().map(|(label, id, public_key)| {
-        let object = Pkcs11Object { object: label.clone(), id };
+        // Some modules label the two halves of a key differently; their id is the same.
+        let object = Pkcs11Object { object: label.clone().filter(|_| id.is_none()), id };
         let reference = KeyRef::new(Location::Pkcs11(token.clone(), object));
         FoundKey {
             reference: reference.with_public_key(public_key.thumbprint()),

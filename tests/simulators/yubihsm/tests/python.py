@@ -627,7 +627,7 @@ def main():
         else:
             test()
         print("ok", name[5:].replace("_", " "))
-    print(len(tests), "tests of Yubico's Python client passed")
+    print(f"yubico-python: {len(tests)} passed")
 
 
 if __name__ == "__main__":

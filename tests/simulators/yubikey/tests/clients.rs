@@ -68,7 +68,7 @@ fn run(filter: &str) -> ExitCode {
         println!("test {name} ... {outcome} ({:.1} s)", start.elapsed().as_secs_f32());
         failed += usize::from(result.is_err());
     }
-    println!("test result: {} passed; {failed} failed", wanted.len() - failed);
+    println!("yubikey-clients: {} passed, {failed} failed", wanted.len() - failed);
     if failed == 0 && !wanted.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -38,11 +38,11 @@ fn main() -> ExitCode {
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.env(SOCKET_VARIABLE, pcscd.socket()).env(PORT_VARIABLE, pcscd.port().to_string());
         if !again.env(MODULE_VARIABLE, module).status().unwrap().success() {
-            println!("modules: 0 passed, 1 failed");
+            println!("yubikey-modules: 0 passed, 1 failed");
             return ExitCode::FAILURE;
         }
     }
-    println!("modules: {} passed", MODULES.len());
+    println!("yubikey-modules: {} passed", MODULES.len());
     ExitCode::SUCCESS
 }
 
