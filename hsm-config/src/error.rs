@@ -185,11 +185,15 @@ impl HsmError {
                 "try again; if it fails again, report it with the device's model and firmware"
             }
             Self::PermissionsTooOpen { .. } => "make the file its owner's alone: chmod 600",
-            Self::PinInvalid { .. } => "give it on one line, as long as the token takes: a YubiKey's PIN has 6 to 8 characters",
+            Self::PinInvalid { .. } => {
+                "give it on one line, as long as the token takes: a YubiKey's PIN has 6 to 8 characters"
+            }
             Self::PinLastTry { .. } => {
                 "log in once with the vendor's own tool, which resets the count, or unlock it with its PUK"
             }
-            Self::PinLocked { .. } => "unlock the token as its vendor says: PUK, security officer or, for a TPM, tpm2_dictionarylockout",
+            Self::PinLocked { .. } => {
+                "unlock the token as its vendor says: PUK, security officer or, for a TPM, tpm2_dictionarylockout"
+            }
             Self::PinMissing { .. } => "run on a terminal, or give one line for each token with `--pin-fd`",
             Self::PinUnreadable { .. } => "open the descriptor for reading, as in `--pin-fd 3 3< FILE`",
             Self::PublicKeyMismatch { .. } => {

@@ -131,15 +131,16 @@ impl YubiHsmBackend {
     fn read_audit(&mut self) -> Result<AuditRead, HsmError> {
         let Some(audit) = &mut self.audit else { return Ok(AuditRead::default()) };
         let serial = &self.device.serial;
-        let faults = Faults(&self.token);
-        let read = match &audit.login {
-            None => audit::drain(&mut self.session, serial, audit.ledger.as_mut()),
+        let (read, token) = match &audit.login {
+            None => (audit::drain(&mut self.session, serial, audit.ledger.as_mut()), self.token.clone()),
             Some((id, keys)) => {
-                let (mut session, _) = open_session(&self.token, &self.link, *id, keys)?;
-                audit::drain(&mut session, serial, audit.ledger.as_mut())
+                // What fails is told of the login that reads, not of the one that signs.
+                let token = YubiHsmToken { auth_id: *id, audit_id: None, ..self.token.clone() };
+                let (mut session, _) = open_session(&token, &self.link, *id, keys)?;
+                (audit::drain(&mut session, serial, audit.ledger.as_mut()), token)
             }
         };
-        let read = read.map_err(|error| faults.auditing(error))?;
+        let read = read.map_err(|error| Faults(&token).auditing(error))?;
         audit.signatures = 0;
         Ok(read)
     }

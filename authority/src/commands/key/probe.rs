@@ -47,7 +47,10 @@ pub(super) fn run(args: &ProbeArgs, context: &Context) -> Result<(), CommandErro
         }
         printer.line("")?;
     }
-    for other in &probed.unreachable {
+    // What was asked for by name and cannot be used is a failure; elsewhere it is a finding.
+    let is_named = *wanted != Partial::default();
+    let failed = is_named && probed.tokens.is_empty() && !probed.unreachable.is_empty();
+    for other in probed.unreachable.iter().skip(usize::from(failed)) {
         printer.line(format_args!("Not usable: {}", other.what))?;
         printer.line(format_args!("  error: {}", other.error))?;
         for cause in causes(&other.error) {
@@ -56,26 +59,30 @@ pub(super) fn run(args: &ProbeArgs, context: &Context) -> Result<(), CommandErro
         printer.line(format_args!("  hint: {}", other.error.hint()))?;
     }
     if probed.tokens.is_empty() {
-        let modules = probed.modules.len();
-        let asked = if modules == 1 { "module was asked" } else { "modules were asked" };
-        printer.line(format_args!("No token found; {modules} {asked}"))?;
+        let asked = match probed.modules.len() {
+            0 => String::new(),
+            1 => "; 1 module was asked".to_owned(),
+            count => format!("; {count} modules were asked"),
+        };
+        printer.line(format_args!("No token found{asked}"))?;
         printer.line("Devices and their set-up: docs/guide/devices")?;
     }
     printer.json(&to_json(&probed))?;
-    // What was asked for by name and cannot be used is a failure; elsewhere it is a finding.
-    let is_named = *wanted != Partial::default();
     match probed.unreachable.into_iter().next() {
-        Some(other) if is_named && probed.tokens.is_empty() => Err(other.error.into()),
+        Some(other) if failed => Err(other.error.into()),
         _ => Ok(()),
     }
 }
 
-/// Returns what lies below an error, each once.
+/// Returns what lies below an error, without repetition.
 fn causes(error: &HsmError) -> Vec<String> {
     let mut found = Vec::new();
     let mut next = error.source();
     while let Some(source) = next {
-        found.push(source.to_string());
+        let text = source.to_string();
+        if found.last() != Some(&text) {
+            found.push(text);
+        }
         next = source.source();
     }
     found

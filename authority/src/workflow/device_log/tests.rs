@@ -192,19 +192,21 @@ fn another_device_holds_none_of_these_keys() {
 
 #[test]
 fn entries_changed_in_the_database_are_an_alarm() {
-    let change = "UPDATE device_log_entry SET entry = zeroblob(32) WHERE position = 1";
-    // As somebody would who hides that an entry is gone.
-    let remove = "DELETE FROM device_log_entry WHERE position = 1;
-                  UPDATE device_log_entry SET position = 1 WHERE position = 2";
+    // As somebody would who hides that a signature was made: another command, or an entry that is gone.
+    let change = "UPDATE device_log_entry SET entry = ?1 WHERE position = 1";
+    let remove = "DELETE FROM device_log_entry WHERE position = 1 AND entry IS NOT ?1";
     for sql in [change, remove] {
         let mut site = Site::new();
         for _ in 0..3 {
             site.sign(ISSUER);
         }
         assert!(reconcile(&site.repository, SERIAL).is_ok());
+        let mut entry = site.repository.device_entries(SERIAL).unwrap()[1];
+        entry[2] = 0x67;
         let connection = rusqlite::Connection::open(site.repository.home().database()).unwrap();
         let triggers = ["update", "delete"].map(|what| format!("DROP TRIGGER device_log_entry_{what};"));
-        connection.execute_batch(&format!("{}{sql}", triggers.concat())).unwrap();
+        connection.execute_batch(&triggers.concat()).unwrap();
+        assert_eq!(connection.execute(sql, [entry]).unwrap(), 1);
         let error = reconcile(&site.repository, SERIAL).unwrap_err();
         assert_eq!((error.code(), error.report().exit), ("audit-broken", Exit::Alarm), "{sql}");
     }
