@@ -4,6 +4,7 @@ use chancery_hsm_config::KeyRef;
 use serde_json::json;
 
 use super::Context;
+use super::argument::Reference;
 use crate::error::CommandError;
 use crate::workflow::init::{Plan, init};
 
@@ -21,10 +22,10 @@ pub struct InitArgs {
     pub name: String,
     /// Key that signs roots and key records [default: a new key file]
     #[arg(long, value_name = "REF")]
-    pub root_key: Option<KeyRef>,
+    pub root_key: Option<Reference<KeyRef>>,
     /// Key that signs licenses [default: a new key file]
     #[arg(long, value_name = "REF")]
-    pub issuing_key: Option<KeyRef>,
+    pub issuing_key: Option<Reference<KeyRef>>,
 }
 
 /// Runs `chancery init`.
@@ -34,8 +35,10 @@ pub struct InitArgs {
 /// What the workflow and the printer refuse.
 pub fn run(args: &InitArgs, context: &Context) -> Result<(), CommandError> {
     let home = context.home()?;
-    let plan =
-        Plan { name: &args.name, root_key: args.root_key.as_ref(), issuing_key: args.issuing_key.as_ref() };
+    let reference =
+        |given: &'_ Option<Reference<KeyRef>>| given.as_ref().map(|given| given.get().cloned()).transpose();
+    let (root_key, issuing_key) = (reference(&args.root_key)?, reference(&args.issuing_key)?);
+    let plan = Plan { name: &args.name, root_key: root_key.as_ref(), issuing_key: issuing_key.as_ref() };
     let made = init(&home, &plan, &mut context.pins()?, context.now()?)?;
     let mut printer = context.printer();
     printer.line(format_args!("Created authority {} in {}", args.name, home.path().display()))?;

@@ -1,6 +1,5 @@
 //! `chancery key`: the authority's keys, and the devices that hold them.
 
-pub mod argument;
 mod attest;
 mod audit;
 mod probe;
@@ -16,8 +15,8 @@ use chancery_formats::key::Algorithm;
 use chancery_hsm_config::KeyRef;
 use serde_json::json;
 
-use self::argument::Reference;
 use super::Context;
+use super::argument::Reference;
 use crate::error::CommandError;
 use crate::output::{self, public_key};
 

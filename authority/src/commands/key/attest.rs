@@ -10,8 +10,8 @@ use chancery_hsm_config::attestation::{
 use chancery_hsm_config::{HsmError, KeyRef, open};
 use serde_json::json;
 
-use super::argument::Reference;
 use crate::commands::Context;
+use crate::commands::argument::Reference;
 use crate::error::CommandError;
 
 /// Check where a key was made, by its device's attestation

@@ -4,8 +4,8 @@ use chancery_formats::id::Thumbprint;
 use chancery_hsm_config::{TokenRef, read_audit};
 use serde_json::json;
 
-use super::argument::Reference;
 use crate::commands::Context;
+use crate::commands::argument::Reference;
 use crate::error::CommandError;
 use crate::workflow::device_log::{Ledger, Reconciled, reconcile};
 

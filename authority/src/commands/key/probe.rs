@@ -7,8 +7,8 @@ use chancery_hsm_config::probe::{FoundKey, FoundToken, Probed, probe};
 use chancery_hsm_config::reference::{Partial, Scheme};
 use serde_json::{Value, json};
 
-use super::argument::Reference;
 use crate::commands::Context;
+use crate::commands::argument::Reference;
 use crate::error::CommandError;
 
 /// Find tokens, their keys and what they can do

@@ -8,8 +8,8 @@ use chancery_hsm_config::TokenRef;
 use chancery_hsm_config::provision::{self, Profile, ProfileError, ProvisionError, Step};
 use serde_json::json;
 
-use super::argument::Reference;
 use crate::commands::Context;
+use crate::commands::argument::Reference;
 use crate::error::CommandError;
 
 /// Set up a device from a reviewed profile
