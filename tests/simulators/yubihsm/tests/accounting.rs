@@ -1,6 +1,7 @@
 //! Every signature accounted for: ten thousand in one process, with a log that must not overflow.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/provisioned.rs"]
 mod provisioned;
 
 use std::sync::{Arc, Mutex};

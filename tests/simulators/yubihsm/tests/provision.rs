@@ -1,6 +1,7 @@
 //! Setting a device up from the reviewed profile, comparing it, and what its attestation proves.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/provisioned.rs"]
 mod provisioned;
 
 use std::fs;

@@ -7,7 +7,7 @@ use chancery_hsm_config::provision::{Profile, Step, provision};
 use chancery_hsm_config::{KeyRef, PinSource, TokenRef};
 use chancery_yubihsm_simulator::{Config, Simulator};
 
-pub const PROFILE: &str = include_str!("../../../../hsm-config/profiles/yubihsm2.toml");
+pub const PROFILE: &str = include_str!("../../../../../hsm-config/profiles/yubihsm2.toml");
 
 /// The passwords, in the order in which they are asked for: the factory's, then the profile's logins.
 pub const PASSWORDS: &str = "password\nsign-secret\naudit-secret\nbackup-secret\nadminister-secret";
