@@ -166,7 +166,7 @@ interop() { bash tests/interop/run.sh; }
 
 fuzz() {
     local seconds=5 status
-    [[ -z $LONG ]] || seconds=40
+    [[ -z $LONG ]] || seconds=30
     set +e
     bash tests/fuzz/run.sh "$seconds" | tee "$LOGS/fuzz-table"
     status=${PIPESTATUS[0]}
