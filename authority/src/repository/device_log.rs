@@ -82,3 +82,22 @@ impl Repository {
         })?)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+impl Repository {
+    /// Changes an entry, or removes it, as somebody would who has the file.
+    pub(crate) fn falsify_device_entry(&mut self, position: u64, entry: Option<[u8; ENTRY_BYTES]>) {
+        for trigger in ["update", "delete"] {
+            self.connection.execute_batch(&format!("DROP TRIGGER device_log_entry_{trigger}")).unwrap();
+        }
+        let changed = match entry {
+            Some(entry) => {
+                let sql = "UPDATE device_log_entry SET entry = ?2 WHERE position = ?1";
+                self.connection.execute(sql, (position, entry))
+            }
+            None => self.connection.execute("DELETE FROM device_log_entry WHERE position = ?1", [position]),
+        };
+        assert_eq!(changed.unwrap(), 1);
+    }
+}
