@@ -127,6 +127,8 @@ bare_metal() {
 simulators() {
     local tests=(--lib --bins --test softhsm --test tpm --test nss) failed=0
     cargo build --locked -p chancery-authority --features piv
+    # `cargo test` alone leaves the module, which journeys load, among the objects.
+    cargo build --locked --manifest-path tests/simulators/pkcs11/Cargo.toml
     if [[ -n $LONG ]]; then
         CHANCERY_KRYOPTIC_MODULE=$(bash tests/simulators/kryoptic/build.sh)
         export CHANCERY_KRYOPTIC_MODULE
