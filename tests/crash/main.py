@@ -152,15 +152,20 @@ class Plan:
         folder.mkdir()
         template = spy.prepare(self.programs, folder)
         recorded = spy.copy(template, self.scratch / "recorded-token")
-        calls = trace.record(recorded.issue(), recorded.folder, recorded.pins, recorded.env)
+        # A token has a thread of its own.
+        calls = trace.record(
+            recorded.issue(), recorded.folder, recorded.pins, recorded.env, several_threads=True
+        )
         # The token's own files are the token's to keep whole: SoftHSM2 rewrites them in place, and a kill
         # there can cost the token.
         calls = [call for call in calls if "/tokens/" not in call.line]
         self.strike("token", [("order of calls", "one run", lambda folder: spy.in_order(calls))])
         sign = next(at for at, call in enumerate(calls) if spy.is_sign(call))
         # Around the signature every point counts: a few calls on either side are always struck.
-        near = calls[sign - 4:sign + 8]
-        far = [call for call in calls if call not in near]
+        before = [call for call in calls[:sign] if call.reachable]
+        after = [call for call in calls[sign:] if call.reachable]
+        near = before[-4:] + after[:8]
+        far = before[:-4] + after[8:]
         chosen = near + self.choose(far, lambda call: call.name, 1)
         self.strike("token killed", [
             (call.name, str(call), lambda folder, call=call: spy.kill(spy.copy(template, folder), call))

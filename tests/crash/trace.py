@@ -1,7 +1,7 @@
 """System calls that change state: recorded in one run, then struck one by one in copies of it.
 
-strace counts calls by name and by thread, so a point is the N-th call of a name. A call that is struck
-by SIGKILL is not executed: strace injects the signal on entry, and the kernel skips the call.
+strace counts calls by name and by thread, so a point is the N-th call of a name; with several threads, the first
+in time that has this number. A call that is struck by SIGKILL is not executed: strace injects the signal on entry, and the kernel skips the call.
 """
 
 import random
@@ -35,6 +35,8 @@ class Call:
     name: str
     number: int
     line: str
+    # Whether no call of another thread with the same name and number comes before it.
+    reachable: bool = True
 
     def __str__(self) -> str:
         return f"{self.name} {self.number}: {self.line[:140]}"
@@ -71,10 +73,10 @@ def run(command: list[str], folder: Path, pins: str, env: dict | None = None) ->
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-def read(log: Path) -> list[Call]:
+def read(log: Path, several_threads: bool) -> list[Call]:
     """Returns the calls of a log, in order."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    calls, threads = [], set()
+    calls, threads, seen = [], set(), set()
     for line in log.read_text(errors="replace").splitlines():
         found = LINE.match(line)
         if not found:
@@ -82,17 +84,21 @@ def read(log: Path) -> list[Call]:
         thread, name, rest = found.groups()
         threads.add(thread)
         counts[thread, name] += 1
-        calls.append(Call(name, counts[thread, name], rest))
-    if len(threads) != 1:
+        point = (name, counts[thread, name])
+        calls.append(Call(*point, rest, point not in seen))
+        seen.add(point)
+    if len(threads) != 1 and not several_threads:
         raise Failure(f"{len(threads)} threads in {log}: numbers of calls name no point")
     return calls
 
 
-def record(command: list[str], folder: Path, pins: str, env: dict | None = None) -> list[Call]:
+def record(
+    command: list[str], folder: Path, pins: str, env: dict | None = None, several_threads: bool = False
+) -> list[Call]:
     """Runs a command to its end and returns its state-changing calls."""
     log = folder / "strace.log"
     run(strace(command, log), folder, pins, env).must(0, "the recorded run")
-    calls = [call for call in read(log) if changes(call)]
+    calls = [call for call in read(log, several_threads) if changes(call)]
     require(len(calls) > 20, f"only {len(calls)} calls recorded")
     return calls
 

@@ -1,4 +1,5 @@
-//! One owner thread for each open token: every use of the token goes through it, one after the other.
+//! One owner for each open token, with a thread of its own: every use of the token goes through it, one after the
+//! other.
 //!
 //! Keys on one token share one session and one login, a panic below a backend stays in its thread, and what
 //! reopens after a failure is decided in one place: whether a device did what was asked is never guessed. Not
@@ -34,16 +35,21 @@ pub(crate) struct Owner {
     /// Whether the thread hangs in a use that nobody waits for any more.
     is_stuck: AtomicBool,
     patience: Duration,
-    /// Nothing once it is being dropped.
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    way: Way,
+}
+
+/// How work comes to a token.
+enum Way {
+    /// In the caller's thread: a key file is no device, and nothing below it can hang.
+    Inline(Box<Mutex<Owned>>),
+    /// In the token's own thread; the sender is gone once it is being dropped.
+    Thread { jobs: Option<Sender<Job>>, thread: Option<JoinHandle<()>> },
 }
 
 impl Owner {
-    /// Gives an open token its thread.
+    /// Gives an open token its thread; a key file needs none.
     pub(crate) fn start(token: TokenRef, connected: Connected) -> Result<Arc<Self>, HsmError> {
         let Connected { backend, pin } = connected;
-        let (jobs, received) = mpsc::channel::<Job>();
         let is_refused = Arc::new(AtomicBool::new(false));
         let mut owned = Owned {
             token: token.clone(),
@@ -52,14 +58,19 @@ impl Owner {
             is_refused: Arc::clone(&is_refused),
             openings: 0,
         };
+        let is_stuck = AtomicBool::new(false);
+        if matches!(token, TokenRef::File(_)) {
+            let way = Way::Inline(Box::new(Mutex::new(owned)));
+            return Ok(Arc::new(Self { token, pin, is_refused, is_stuck, patience: PATIENCE, way }));
+        }
+        let (jobs, received) = mpsc::channel::<Job>();
         let thread = thread::Builder::new().name("token".into()).spawn(move || {
             received.into_iter().for_each(|job| job(&mut owned));
         });
         let failed =
             |source: std::io::Error| HsmError::Device { token: token.clone().into(), source: source.into() };
-        let thread = Some(thread.map_err(failed)?);
-        let is_stuck = AtomicBool::new(false);
-        Ok(Arc::new(Self { token, pin, is_refused, is_stuck, patience: PATIENCE, jobs: Some(jobs), thread }))
+        let way = Way::Thread { jobs: Some(jobs), thread: Some(thread.map_err(failed)?) };
+        Ok(Arc::new(Self { token, pin, is_refused, is_stuck, patience: PATIENCE, way }))
     }
 
     /// Returns the owner of a token that this process has open, else opens the token.
@@ -95,6 +106,12 @@ impl Owner {
         &self,
         work: impl FnOnce(&mut Owned) -> Result<T, HsmError> + Send + 'static,
     ) -> Result<T, HsmError> {
+        let jobs = match &self.way {
+            Way::Inline(owned) => {
+                return owned.lock().unwrap_or_else(PoisonError::into_inner).guarded(&self.token, work);
+            }
+            Way::Thread { jobs, .. } => jobs,
+        };
         let stuck = || HsmError::Unresponsive { token: self.token.clone().into() };
         if self.is_stuck.load(Ordering::Relaxed) {
             return Err(stuck());
@@ -107,8 +124,7 @@ impl Owner {
         });
         let ended =
             || HsmError::Device { token: self.token.clone().into(), source: "its thread ended".into() };
-        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        jobs.send(job).map_err(|_| ended())?;
+        jobs.as_ref().ok_or_else(ended)?.send(job).map_err(|_| ended())?;
         match answer.recv_timeout(self.patience) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => {
@@ -123,8 +139,9 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         // Without senders the thread ends; sessions are closed before the program goes on.
-        self.jobs = None;
-        if let Some(thread) = self.thread.take()
+        let Way::Thread { jobs, thread } = &mut self.way else { return };
+        *jobs = None;
+        if let Some(thread) = thread.take()
             && !self.is_stuck.load(Ordering::Relaxed)
         {
             let _ = thread.join();
@@ -248,7 +265,7 @@ mod tests {
     fn owner(patience: Duration) -> Owner {
         let backend = SoftwareBackend::holding(SoftwareKey::ephemeral(Algorithm::Ed25519).unwrap());
         let connected = Connected { backend: Box::new(backend), pin: None };
-        let owner = Owner::start(TokenRef::File("memory".into()), connected).unwrap();
+        let owner = Owner::start("piv:serial=1".parse().unwrap(), connected).unwrap();
         let mut owner = Arc::into_inner(owner).unwrap();
         owner.patience = patience;
         owner
