@@ -73,7 +73,7 @@ def run(command: list[str], folder: Path, pins: str, env: dict | None = None) ->
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-def read(log: Path, several_threads: bool) -> list[Call]:
+def read(log: Path, several_threads: bool = False) -> list[Call]:
     """Returns the calls of a log, in order."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
     calls, threads, seen = [], set(), set()
