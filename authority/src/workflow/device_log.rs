@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chancery_formats::key::PublicKey;
 use chancery_hsm_config::KeyRef;
-use chancery_hsm_config::audit::{AuditEntry, AuditLedger};
+use chancery_hsm_config::audit::{AuditEntry, AuditLedger, continued};
 use chancery_hsm_config::reference::Location;
 
 use crate::error::CommandError;
@@ -84,11 +84,11 @@ pub struct Reconciliation {
 /// An integrity alarm when the entries kept are no chain; those of the repository.
 pub fn reconcile(repository: &Repository, serial: &str) -> Result<Reconciliation, CommandError> {
     let entries: Vec<_> = repository.device_entries(serial)?.iter().map(AuditEntry::from_bytes).collect();
-    if !entries.iter().zip(entries.iter().skip(1)).all(|(previous, entry)| entry.follows(previous)) {
+    if continued(None, &entries).is_err() {
         return Err(CommandError::alarm("audit-broken", "the entries kept of the device are no chain")
             .hint("stop and call the auditor: the authority's database was changed"));
     }
-    let mut signatures = entries.iter().filter(|entry| entry.is_signature());
+    let signatures = entries.iter().filter(|entry| entry.is_signature());
     let mut keys = Vec::new();
     let mut ids = Vec::new();
     for key in repository.keys()? {
@@ -108,7 +108,7 @@ pub fn reconcile(repository: &Repository, serial: &str) -> Result<Reconciliation
         });
         ids.push(id);
     }
-    let of_other_keys = signatures.by_ref().filter(|entry| !ids.contains(&entry.target_key)).count();
+    let of_other_keys = signatures.filter(|entry| !ids.contains(&entry.target_key)).count();
     let of_other_keys = u64::try_from(of_other_keys).unwrap_or(u64::MAX);
     Ok(Reconciliation { entries: entries.len(), keys, of_other_keys })
 }
