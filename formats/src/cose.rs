@@ -274,7 +274,9 @@ pub fn write_sig_structure<'b>(
     })
 }
 
-fn leaf_hash(protected: &[u8], payload: &[u8]) -> Hash {
+/// Returns the hash, as a leaf of batch and log, of the document with these encoded headers and payload.
+#[must_use]
+pub fn leaf_hash(protected: &[u8], payload: &[u8]) -> Hash {
     with_parts(protected, payload, merkle::leaf_hash)
 }
 

@@ -71,6 +71,8 @@ faults! {
     ForbiddenSimple = "forbidden-simple", "float or simple value that documents never hold";
     /// A tag other than the envelope's own.
     ForbiddenTag = "forbidden-tag", "tag inside a document";
+    /// A hash that is not that of what it stands beside.
+    HashWrong = "hash-wrong", "hash of something else than stands beside it";
     /// A header parameter that this envelope does not define, `crit` among them.
     HeaderUnknown = "header-unknown", "unknown header parameter";
     /// A string, array or map of indefinite length.

@@ -5,6 +5,7 @@
 //!
 //! Spec: `docs/spec/keys.md`.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -22,11 +23,13 @@ pub enum Algorithm {
     Ed25519,
     /// ECDSA with P-256 and SHA-256, COSE algorithm -9 (`ESP256`).
     Esp256,
+    /// ML-DSA-87 (FIPS 204) with the empty context and no pre-hash, COSE algorithm -50 (RFC 9964).
+    MlDsa87,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 2] = [Self::Ed25519, Self::Esp256];
+    pub const ALL: [Self; 3] = [Self::Ed25519, Self::Esp256, Self::MlDsa87];
 
     /// Returns the number in the COSE Algorithms registry.
     #[must_use]
@@ -34,6 +37,7 @@ impl Algorithm {
         match self {
             Self::Ed25519 => -19,
             Self::Esp256 => -9,
+            Self::MlDsa87 => -50,
         }
     }
 
@@ -48,6 +52,7 @@ impl Algorithm {
     pub const fn signature_len(self) -> usize {
         match self {
             Self::Ed25519 | Self::Esp256 => 64,
+            Self::MlDsa87 => 4_627,
         }
     }
 
@@ -57,6 +62,7 @@ impl Algorithm {
         match self {
             Self::Ed25519 => "Ed25519",
             Self::Esp256 => "P-256",
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 }
@@ -67,12 +73,17 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A public key. Having one says nothing of the point being valid: whoever checks signatures does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Length of an ML-DSA-87 public key, in bytes (FIPS 204, table 2).
+pub const ML_DSA_87_KEY_LEN: usize = 2_592;
+
+/// A public key. Having one says nothing of its being valid: whoever checks signatures does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PublicKey {
     /// The encoded point of RFC 8032 §5.1.2.
     Ed25519([u8; 32]),
+    /// The encoding of FIPS 204, algorithm 22: ρ, then t₁.
+    MlDsa87(Box<[u8; ML_DSA_87_KEY_LEN]>),
     /// Affine coordinates, big-endian.
     P256 {
         /// The x-coordinate.
@@ -88,6 +99,7 @@ impl PublicKey {
     pub const fn algorithm(&self) -> Algorithm {
         match self {
             Self::Ed25519(_) => Algorithm::Ed25519,
+            Self::MlDsa87(_) => Algorithm::MlDsa87,
             Self::P256 { .. } => Algorithm::Esp256,
         }
     }
@@ -101,6 +113,11 @@ impl PublicKey {
                 map.entry(1).uint(1);
                 map.entry(-1).uint(6);
                 map.entry(-2).bytes(point);
+            }
+            Self::MlDsa87(key) => {
+                map.entry(1).uint(7);
+                map.entry(3).int(-50);
+                map.entry(-1).bytes(key.as_slice());
             }
             Self::P256 { x, y } => {
                 map.entry(1).uint(2);
@@ -133,12 +150,21 @@ impl PublicKey {
 
     fn read_parameters(reader: &mut Reader<'_>) -> Option<Self> {
         let entries = reader.map("key").ok()?;
-        let mut number = |key| (reader.int("key").ok()? == key).then(|| reader.uint("key").ok())?;
-        let (kind, curve) = (number(1)?, number(-1)?);
-        let mut coordinate = |key| (reader.int("key").ok()? == key).then(|| reader.array_of("key").ok())?;
-        match (kind, curve, entries) {
-            (1, 6, 3) => Some(Self::Ed25519(coordinate(-2)?)),
-            (2, 1, 4) => Some(Self::P256 { x: coordinate(-2)?, y: coordinate(-3)? }),
+        match (entries, parameter(reader, 1, Reader::uint)?) {
+            (3, 1) => {
+                (parameter(reader, -1, Reader::uint)? == 6).then_some(())?;
+                Some(Self::Ed25519(parameter(reader, -2, Reader::array_of)?))
+            }
+            (3, 7) => {
+                (parameter(reader, 3, Reader::int)? == -50).then_some(())?;
+                let key = parameter(reader, -1, Reader::bytes)?;
+                Some(Self::MlDsa87(Box::new(key.try_into().ok()?)))
+            }
+            (4, 2) => {
+                (parameter(reader, -1, Reader::uint)? == 1).then_some(())?;
+                let mut coordinate = |label| parameter(reader, label, Reader::array_of);
+                Some(Self::P256 { x: coordinate(-2)?, y: coordinate(-3)? })
+            }
             _ => None,
         }
     }
@@ -154,6 +180,15 @@ impl PublicKey {
     pub fn key_id(&self) -> KeyId {
         self.thumbprint().key_id()
     }
+}
+
+/// Reads the parameter that must come next: its label, then its value.
+fn parameter<'a, T>(
+    reader: &mut Reader<'a>,
+    label: i64,
+    value: impl FnOnce(&mut Reader<'a>, &'static str) -> Result<T, DecodeError>,
+) -> Option<T> {
+    (reader.int("key").ok()? == label).then(|| value(reader, "key").ok())?
 }
 
 /// Where a private key lives, as its key record certifies it.
@@ -181,12 +216,37 @@ impl Protection {
 mod tests {
     use super::*;
 
-    const KEYS: [PublicKey; 2] = [PublicKey::Ed25519([7; 32]), PublicKey::P256 { x: [1; 32], y: [2; 32] }];
+    fn ml_dsa() -> PublicKey {
+        PublicKey::MlDsa87(Box::new(core::array::from_fn(|index| index as u8)))
+    }
 
     #[test]
     fn keys_survive_encoding() {
-        for key in KEYS {
+        let keys = [PublicKey::Ed25519([7; 32]), ml_dsa(), PublicKey::P256 { x: [1; 32], y: [2; 32] }];
+        for key in keys {
             assert_eq!(PublicKey::decode(&key.encode()), Ok(key));
+        }
+    }
+
+    #[test]
+    fn ml_dsa_keys_are_those_of_rfc_9964() {
+        let encoded = ml_dsa().encode();
+        // {1: 7, 3: -50, -1: h'…'}
+        assert_eq!(encoded[..9], [0xa3, 0x01, 0x07, 0x03, 0x38, 0x31, 0x20, 0x59, 0x0a]);
+        assert_eq!(encoded.len(), 10 + ML_DSA_87_KEY_LEN);
+        let mut other_algorithm = encoded.clone();
+        other_algorithm[5] = 0x30; // -49, ML-DSA-65
+        let mut other_type = encoded.clone();
+        other_type[2] = 1;
+        for bytes in [other_algorithm, other_type] {
+            assert_eq!(PublicKey::decode(&bytes).unwrap_err().code(), "key-invalid");
+        }
+        for length in [ML_DSA_87_KEY_LEN - 1, ML_DSA_87_KEY_LEN + 1] {
+            let mut map = MapWriter::new();
+            map.entry(1).uint(7);
+            map.entry(3).int(-50);
+            map.entry(-1).bytes(&alloc::vec![1; length]);
+            assert_eq!(PublicKey::decode(&map.finish()).unwrap_err().code(), "key-invalid");
         }
     }
 

@@ -12,10 +12,12 @@ pub mod error;
 pub mod id;
 pub mod key;
 pub mod license;
+pub mod log;
 pub mod merkle;
 pub mod request;
 pub mod seal;
 pub mod text;
 pub mod trust;
+pub mod witness;
 
 pub use error::{DecodeError, Fault};

@@ -1,11 +1,19 @@
-//! Merkle trees of RFC 9162 §2.1 with SHA-256: leaf and node hashes, inclusion paths.
+//! Merkle trees of RFC 9162 §2.1 with SHA-256: leaf and node hashes, inclusion and consistency.
 //!
-//! The same rules serve the batch of a seal and the log. Nothing here allocates but [`Tree`], which
-//! only an authority builds.
+//! The same rules serve the batch of a seal and the log. Checking allocates nothing; [`Tree`], [`Frontier`] and
+//! the proofs of [`prove`] are for those who keep a tree.
 
 use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
+
+mod frontier;
+pub mod prove;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use frontier::Frontier;
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
@@ -56,6 +64,93 @@ pub fn root_from_path(leaf: Hash, index: u64, size: u64, path: &[u8]) -> Option<
     (last == 0).then_some(root)
 }
 
+/// Returns the root of a tree without leaves: SHA-256 of nothing (RFC 9162 §2.1.1).
+#[must_use]
+pub fn empty_root() -> Hash {
+    Sha256::digest([]).into()
+}
+
+/// Most hashes of a consistency proof: those of a path, and the subtree that it starts from.
+pub const MAX_CONSISTENCY: usize = MAX_PATH + 1;
+
+/// The size and the root of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of leaves.
+    pub size: u64,
+    /// Root hash.
+    pub root: Hash,
+}
+
+impl Head {
+    /// The tree without leaves.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { size: 0, root: empty_root() }
+    }
+}
+
+/// Returns whether a consistency proof shows that `new` is `old` with leaves appended (RFC 9162 §2.1.4.2).
+///
+/// Trees of one size are consistent where their roots are one, and so is every tree with that of no leaves; the
+/// proof is empty then.
+#[must_use]
+pub fn is_consistent(old: &Head, new: &Head, proof: &[u8]) -> bool {
+    let (hashes, rest) = proof.as_chunks::<32>();
+    if old.size > new.size || !rest.is_empty() || hashes.len() > MAX_CONSISTENCY {
+        return false;
+    }
+    for head in [old, new] {
+        if head.size == 0 && head.root != empty_root() {
+            return false;
+        }
+    }
+    if old.size == new.size || old.size == 0 {
+        return hashes.is_empty() && (old.size == 0 || old.root == new.root);
+    }
+    roots_from_consistency(old, new, hashes) == Some((old.root, new.root))
+}
+
+/// Computes both roots that a consistency proof leads to, for `0 < old.size < new.size`.
+fn roots_from_consistency(old: &Head, new: &Head, hashes: &[Hash]) -> Option<(Hash, Hash)> {
+    // Step 1 and 2: where the old tree is a whole subtree of the new one, its root is the first hash.
+    let (first, rest) = if old.size.is_power_of_two() {
+        (old.root, hashes)
+    } else {
+        let (first, rest) = hashes.split_first()?;
+        (*first, rest)
+    };
+    if hashes.is_empty() {
+        return None;
+    }
+    // Steps 3 and 4.
+    let (mut node, mut last) = (old.size - 1, new.size - 1);
+    let levels = node.trailing_ones();
+    node = node.checked_shr(levels).unwrap_or(0);
+    last = last.checked_shr(levels).unwrap_or(0);
+    // Steps 5 and 6.
+    let (mut old_root, mut new_root) = (first, first);
+    for hash in rest {
+        if last == 0 {
+            return None;
+        }
+        if node & 1 == 1 || node == last {
+            old_root = node_hash(hash, &old_root);
+            new_root = node_hash(hash, &new_root);
+            while node & 1 == 0 && node != 0 {
+                node >>= 1;
+                last >>= 1;
+            }
+        } else {
+            new_root = node_hash(&new_root, hash);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    // Step 7.
+    (last == 0).then_some((old_root, new_root))
+}
+
 /// A whole tree in memory, by levels; 64 bytes a leaf.
 #[derive(Clone, Debug)]
 pub struct Tree {
@@ -97,62 +192,5 @@ impl Tree {
         let siblings =
             self.levels.iter().enumerate().filter_map(|(height, level)| level.get((index >> height) ^ 1));
         siblings.flatten().copied().collect()
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    /// MTH of RFC 9162 §2.1.1, word for word.
-    fn naive_root(leaves: &[Hash]) -> Hash {
-        match leaves {
-            [] => unreachable!(),
-            [leaf] => *leaf,
-            _ => {
-                let split = leaves.len().next_power_of_two() / 2;
-                node_hash(&naive_root(&leaves[..split]), &naive_root(&leaves[split..]))
-            }
-        }
-    }
-
-    #[test]
-    fn paths_lead_to_the_root_that_the_rfc_defines() {
-        for size in 1..70u64 {
-            let leaves: Vec<Hash> = (0..size).map(|index| leaf_hash(&[&index.to_be_bytes()])).collect();
-            let tree = Tree::new(leaves.clone()).unwrap();
-            assert_eq!(tree.root(), naive_root(&leaves));
-            for index in 0..size {
-                let path = tree.path(index as usize);
-                let leaf = leaves[index as usize];
-                assert_eq!(root_from_path(leaf, index, size, &path), Some(tree.root()));
-                for other in (0..size + 2).filter(|other| *other != index) {
-                    assert_ne!(root_from_path(leaf, other, size, &path), Some(tree.root()));
-                }
-                let longer = [&path[..], &[0; 32]].concat();
-                assert_eq!(root_from_path(leaf, index, size, &longer), None);
-                if let Some(shorter) = path.len().checked_sub(32) {
-                    assert_eq!(root_from_path(leaf, index, size, &path[..shorter]), None);
-                    assert_eq!(root_from_path(leaf, index, size, &path[..shorter + 1]), None);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_leaf_beyond_the_tree_has_no_path() {
-        let tree = Tree::new(Vec::from([[1; 32], [2; 32], [3; 32]])).unwrap();
-        assert_eq!(tree.path(2).len(), 32);
-        for beyond in [3, 4, usize::MAX] {
-            assert_eq!(tree.path(beyond), []);
-        }
-    }
-
-    #[test]
-    fn bombs_are_refused() {
-        assert_eq!(root_from_path([0; 32], 0, u64::MAX, &[0; 64 * 32]), None);
-        assert_eq!(root_from_path([0; 32], 0, 0, &[]), None);
-        assert_eq!(root_from_path([0; 32], u64::MAX, u64::MAX, &[]), None);
     }
 }

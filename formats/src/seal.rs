@@ -18,6 +18,10 @@ use crate::key::Algorithm;
 use crate::license::time;
 use crate::merkle::{Hash, MAX_PATH};
 
+mod statement;
+
+pub use statement::OwnedStatement;
+
 /// Most signers of one statement.
 pub const MAX_SIGNERS: usize = 16;
 
@@ -48,6 +52,12 @@ impl Role {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         usize::try_from(number).ok().and_then(|number| Self::ALL.get(number)).copied()
+    }
+
+    /// Returns the role with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
     /// Returns the word that people and JSON see.

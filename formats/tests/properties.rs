@@ -10,3 +10,5 @@ mod cbor;
 mod documents;
 #[path = "properties/text.rs"]
 mod text;
+#[path = "properties/witness.rs"]
+mod witness;

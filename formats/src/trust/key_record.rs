@@ -3,7 +3,7 @@
 //! ```text
 //! 1 schema · 2 authority id · 3 role · 4 COSE_Key · 5 mode · 6 [roles that must co-sign] · 7 [typ, …]
 //! 8 scope {1 [product, …], 2 [country, …], 3 longest term} · 9 valid from · 10 valid until
-//! 11 protection · 12 attestation
+//! 11 protection · 12 attestation · 13 partner COSE_Key
 //! ```
 //!
 //! Not here: who sealed it and whether a license is within its bounds (`chancery-verifier`).
@@ -12,6 +12,7 @@
 
 use alloc::vec::Vec;
 
+use super::quorum;
 use crate::cbor::{MapWriter, Reader, Writer, scan};
 use crate::error::{DecodeError, Fault};
 use crate::id::{AuthorityId, is_label};
@@ -67,6 +68,8 @@ pub struct KeyRecord<'a> {
     pub protection: Protection,
     /// Key 12: the device's attestation certificate (X.509, DER), where the device gives one.
     pub attestation: Option<&'a [u8]>,
+    /// Key 13: the ML-DSA-87 key that must sign beside it, where trust is hybrid.
+    pub partner: Option<PublicKey>,
 }
 
 impl<'a> KeyRecord<'a> {
@@ -81,7 +84,8 @@ impl<'a> KeyRecord<'a> {
         let entries = reader.map("key")?;
         let (mut schema, mut authority, mut role, mut key, mut mode) = (None, None, None, None, None);
         let (mut co_signers, mut typs, mut scope) = (Vec::new(), None, Scope::default());
-        let (mut not_before, mut not_after, mut protection, mut attestation) = (None, None, None, None);
+        let (mut not_before, mut not_after, mut protection) = (None, None, None);
+        let (mut attestation, mut partner_key) = (None, None);
         for _ in 0..entries {
             let at = reader;
             match reader.int("key")? {
@@ -89,7 +93,7 @@ impl<'a> KeyRecord<'a> {
                 1 => return Err(at.fault(Fault::SchemaUnknown, "key.schema")),
                 2 => authority = Some(AuthorityId(reader.array_of("key.authority")?)),
                 3 => role = Some(read_role(&mut reader, "key.role")?),
-                4 => key = Some(PublicKey::read(&mut reader)?),
+                4 => key = Some(quorum::primary(&mut reader)?),
                 5 => mode = Some(choice(&mut reader, "key.mode", [KeyMode::Direct, KeyMode::Seal])?),
                 6 => co_signers = ascending(&mut reader, "key.co-signers", read_role)?,
                 7 => {
@@ -105,6 +109,7 @@ impl<'a> KeyRecord<'a> {
                     protection = Some(choice(&mut reader, "key.protection", choices)?);
                 }
                 12 => attestation = Some(certificate(&mut reader)?),
+                13 => partner_key = Some(quorum::partner(&mut reader)?),
                 _ => return Err(at.fault(Fault::UnknownField, "key")),
             }
         }
@@ -126,6 +131,7 @@ impl<'a> KeyRecord<'a> {
             not_after,
             protection: protection.ok_or(missing("key.protection"))?,
             attestation,
+            partner: partner_key,
         })
     }
 
@@ -154,6 +160,9 @@ impl<'a> KeyRecord<'a> {
         map.entry(11).uint(self.protection as u64);
         if let Some(attestation) = self.attestation {
             map.entry(12).bytes(attestation);
+        }
+        if let Some(partner) = &self.partner {
+            map.entry(13).raw(&partner.encode());
         }
         map.finish()
     }
@@ -253,6 +262,7 @@ mod tests {
             not_after: Some(1_800_000_000),
             protection: Protection::Hardware,
             attestation: Some(&[0x30]),
+            partner: Some(PublicKey::MlDsa87(alloc::boxed::Box::new([3; 2_592]))),
         }
     }
 
@@ -269,6 +279,7 @@ mod tests {
         bare.co_signers.clear();
         bare.not_after = None;
         bare.attestation = None;
+        bare.partner = None;
         for record in [bounded, bare] {
             assert_eq!(KeyRecord::decode(&record.encode()), Ok(record));
         }
@@ -288,7 +299,7 @@ mod tests {
         let scope = Scope { longest_term_secs: Some(u64::MAX), ..Scope::default() };
         assert_eq!(code(&KeyRecord { scope, ..good.clone() }), "out-of-range");
         assert_eq!(KeyRecord::decode(&[0xa0]).unwrap_err().code(), "missing-field");
-        assert_eq!(KeyRecord::decode(&[0xa1, 13, 0]).unwrap_err().code(), "unknown-field");
+        assert_eq!(KeyRecord::decode(&[0xa1, 14, 0]).unwrap_err().code(), "unknown-field");
         assert_eq!(KeyRecord::decode(&[0xa1, 8, 0xa0]).unwrap_err().code(), "out-of-range");
         assert_eq!(KeyRecord::decode(&[0xa1, 5, 2]).unwrap_err().code(), "out-of-range");
     }

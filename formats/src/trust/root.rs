@@ -1,8 +1,12 @@
 //! A root set: the custodians' keys and how many of them must sign.
 //!
-//! `1 schema · 2 authority name · 3 version · 4 hash of the version before · 5 threshold · 6 [COSE_Key, …]
-//! · 7 time`. Root documents are sealed by their custodians; the authority's id is the SHA-256 of the
-//! payload of version 1. Not here: counting signatures (`chancery-verifier`).
+//! ```text
+//! 1 schema · 2 authority name · 3 version · 4 hash of the version before · 5 threshold · 6 [COSE_Key, …]
+//! 7 time · 8 recovery commitment · 9 recovery set · 10 [partner COSE_Key, …] · 11 manifests required
+//! ```
+//!
+//! Root documents are sealed by their custodians; the authority's id is the SHA-256 of the payload of
+//! version 1. Not here: counting signatures (`chancery-verifier`).
 //!
 //! Spec: `docs/spec/root.md`.
 
@@ -10,13 +14,12 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
-use crate::cbor::{MapWriter, Reader, scan};
+use super::quorum::{Custodians, Partners, Quorum};
+use crate::cbor::{MapWriter, scan};
 use crate::error::{DecodeError, Fault};
 use crate::id::{AuthorityId, is_label};
-use crate::key::PublicKey;
 use crate::license::{text, time};
 use crate::merkle::Hash;
-use crate::seal::MAX_SIGNERS;
 
 const SCHEMA: u64 = 1;
 
@@ -29,12 +32,16 @@ pub struct Root<'a> {
     pub version: u32,
     /// Key 4: SHA-256 of the payload of the version before; none in version 1.
     pub previous: Option<Hash>,
-    /// Key 5: how many distinct custodians must sign, 1 to their number.
-    pub threshold: usize,
-    /// Key 6: the custodians' keys.
-    pub custodians: Custodians<'a>,
+    /// Keys 5, 6 and 10: the custodians and how many of them must sign.
+    pub quorum: Quorum<'a>,
     /// Key 7: when it was made, in Unix seconds.
     pub made_at: u64,
+    /// Key 8: SHA-256 of the encoded recovery set, which can replace a quorum that is lost.
+    pub recovery: Option<Hash>,
+    /// Key 9: the recovery set, told where it is used; never in version 1.
+    pub revealed: Option<Quorum<'a>>,
+    /// Key 11: whether a trust bundle that ends in this root must carry a manifest.
+    pub manifests: bool,
 }
 
 impl<'a> Root<'a> {
@@ -43,12 +50,13 @@ impl<'a> Root<'a> {
     /// # Errors
     ///
     /// Any fault of the scan; `missing-field`, `unknown-field`, `schema-unknown`, `wrong-type`,
-    /// `out-of-range`, `text-forbidden`, `key-invalid`, `unsorted-keys`.
+    /// `wrong-length`, `out-of-range`, `text-forbidden`, `key-invalid`, `unsorted-keys`.
     pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = scan(payload, "root")?;
         let entries = reader.map("root")?;
         let (mut schema, mut name, mut version, mut previous) = (None, None, None, None);
-        let (mut threshold, mut custodians, mut made_at) = (None, None, None);
+        let (mut threshold, mut custodians, mut partners, mut made_at) = (None, None, None, None);
+        let (mut recovery, mut revealed, mut manifests) = (None, None, false);
         for _ in 0..entries {
             let at = reader;
             match reader.int("root")? {
@@ -60,6 +68,11 @@ impl<'a> Root<'a> {
                 5 => threshold = Some(reader.u32("root.threshold")?),
                 6 => custodians = Some(Custodians::read(&mut reader)?),
                 7 => made_at = Some(time(&mut reader, "root.time")?),
+                8 => recovery = Some(reader.array_of("root.recovery")?),
+                9 => revealed = Some(Quorum::read(&mut reader)?),
+                10 => partners = Some(Partners::read(&mut reader)?),
+                11 if reader.uint("root.manifests")? == 1 => manifests = true,
+                11 => return Err(at.fault(Fault::OutOfRange, "root.manifests")),
                 _ => return Err(at.fault(Fault::UnknownField, "root")),
             }
         }
@@ -69,19 +82,22 @@ impl<'a> Root<'a> {
         let version = version.ok_or(missing("root.version"))?;
         let custodians = custodians.ok_or(missing("root.custodians"))?;
         let threshold = threshold.ok_or(missing("root.threshold"))? as usize;
-        if !(1..=custodians.len()).contains(&threshold) {
+        let quorum = Quorum { threshold, custodians, partners };
+        if !quorum.is_sound() {
             return Err(out_of_range("root.threshold"));
         }
-        if version == 0 || previous.is_some() != (version > 1) {
+        if version == 0 || previous.is_some() != (version > 1) || (version == 1 && revealed.is_some()) {
             return Err(out_of_range("root.version"));
         }
         Ok(Self {
             name: name.ok_or(missing("root.name"))?,
             version,
             previous,
-            threshold,
-            custodians,
+            quorum,
             made_at: made_at.ok_or(missing("root.time"))?,
+            recovery,
+            revealed,
+            manifests,
         })
     }
 
@@ -95,9 +111,21 @@ impl<'a> Root<'a> {
         if let Some(previous) = &self.previous {
             map.entry(4).bytes(previous);
         }
-        map.entry(5).uint(self.threshold as u64);
-        map.entry(6).raw(self.custodians.0);
+        map.entry(5).uint(self.quorum.threshold as u64);
+        map.entry(6).raw(self.quorum.custodians.as_bytes());
         map.entry(7).uint(self.made_at);
+        if let Some(recovery) = &self.recovery {
+            map.entry(8).bytes(recovery);
+        }
+        if let Some(revealed) = &self.revealed {
+            map.entry(9).raw(&revealed.encode());
+        }
+        if let Some(partners) = &self.quorum.partners {
+            map.entry(10).raw(partners.as_bytes());
+        }
+        if self.manifests {
+            map.entry(11).uint(1);
+        }
         map.finish()
     }
 
@@ -108,101 +136,42 @@ impl<'a> Root<'a> {
     }
 }
 
-/// The custodians' keys, distinct and sorted by their encoding: a view onto the encoded array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Custodians<'a>(&'a [u8]);
-
-impl<'a> Custodians<'a> {
-    /// Encodes distinct keys, in any order.
-    #[must_use]
-    pub fn encode(keys: &[PublicKey]) -> Vec<u8> {
-        let mut encoded: Vec<_> = keys.iter().map(PublicKey::encode).collect();
-        encoded.sort();
-        encoded.dedup();
-        let mut writer = crate::cbor::Writer::new();
-        writer.array(encoded.len());
-        for key in &encoded {
-            writer.raw(key);
-        }
-        writer.finish()
-    }
-
-    /// Decodes an array of 1 to 16 keys.
-    ///
-    /// # Errors
-    ///
-    /// Any fault of the scan; `out-of-range`, `key-invalid`, `unsorted-keys`.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        Self::read(&mut scan(bytes, "root.custodians")?)
-    }
-
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let start = *reader;
-        let mut item = reader.item();
-        let view = Self(item.rest());
-        let count = item.array("root.custodians")?;
-        if count == 0 || count > MAX_SIGNERS as u64 {
-            return Err(start.fault(Fault::OutOfRange, "root.custodians"));
-        }
-        let mut previous: &[u8] = &[];
-        for _ in 0..count {
-            let mut key = item.item();
-            let encoded = key.rest();
-            PublicKey::read(&mut key)?;
-            if encoded <= previous {
-                return Err(start.fault(Fault::UnsortedKeys, "root.custodians"));
-            }
-            previous = encoded;
-        }
-        Ok(view)
-    }
-
-    /// Returns the number of custodians, 1 to 16.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.iter().count()
-    }
-
-    /// Returns whether there is none; a decoded view never is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Iterates over the keys.
-    pub fn iter(&self) -> impl Iterator<Item = PublicKey> + use<'a> {
-        let mut reader = Reader::over(self.0);
-        let count = reader.array("root.custodians").unwrap_or(0);
-        (0..count).map_while(move |_| PublicKey::read(&mut reader).ok())
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::key::PublicKey;
+
+    fn quorum(custodians: &[u8], threshold: usize) -> Quorum<'_> {
+        Quorum { threshold, custodians: Custodians::decode(custodians).unwrap(), partners: None }
+    }
 
     fn root(custodians: &[u8]) -> Root<'_> {
         Root {
             name: "Example Pumps",
             version: 1,
             previous: None,
-            threshold: 2,
-            custodians: Custodians::decode(custodians).unwrap(),
+            quorum: quorum(custodians, 2),
             made_at: 1_700_000_000,
+            recovery: None,
+            revealed: None,
+            manifests: false,
         }
     }
 
     #[test]
     fn roots_survive_encoding() {
-        let keys = [PublicKey::Ed25519([9; 32]), PublicKey::P256 { x: [1; 32], y: [2; 32] }];
-        let encoded = Custodians::encode(&keys);
-        let one = root(&encoded);
-        let two = Root { version: 2, previous: Some([7; 32]), ..one };
+        let encoded =
+            Custodians::encode(&[PublicKey::Ed25519([9; 32]), PublicKey::P256 { x: [1; 32], y: [2; 32] }]);
+        let recovery = Custodians::encode(&[PublicKey::Ed25519([4; 32])]);
+        let recovery = quorum(&recovery, 1);
+        let one = Root { recovery: Some(recovery.commitment()), manifests: true, ..root(&encoded) };
+        let two = Root { version: 2, previous: Some([7; 32]), revealed: Some(recovery), ..one };
         for root in [one, two] {
             assert_eq!(Root::decode(&root.encode()), Ok(root));
         }
-        assert_eq!(one.custodians.len(), 2);
+        assert_eq!(one.quorum.custodians.len(), 2);
+        assert_eq!(two.revealed.unwrap().commitment(), one.recovery.unwrap());
     }
 
     #[test]
@@ -210,19 +179,16 @@ mod tests {
         let encoded = Custodians::encode(&[PublicKey::Ed25519([9; 32]), PublicKey::Ed25519([8; 32])]);
         let good = root(&encoded);
         for bad in [
-            Root { threshold: 0, ..good },
-            Root { threshold: 3, ..good },
+            Root { quorum: quorum(&encoded, 0), ..good },
+            Root { quorum: quorum(&encoded, 3), ..good },
             Root { version: 0, ..good },
             Root { version: 2, ..good },
             Root { previous: Some([0; 32]), ..good },
+            Root { revealed: Some(good.quorum), ..good },
         ] {
             assert_eq!(Root::decode(&bad.encode()).unwrap_err().code(), "out-of-range", "{bad:?}");
         }
         let named = |name| Root::decode(&Root { name, ..good }.encode()).unwrap_err().code();
         assert_eq!(named("a\u{202e}b"), "text-forbidden");
-        let key = PublicKey::Ed25519([9; 32]).encode();
-        let twice = [&[0x82], &key[..], &key].concat();
-        assert_eq!(Custodians::decode(&twice).unwrap_err().code(), "unsorted-keys");
-        assert_eq!(Custodians::decode(&[0x80]).unwrap_err().code(), "out-of-range");
     }
 }

@@ -1,16 +1,17 @@
 //! Documents: decode after encode is the identity, and any accepted change of the bytes re-encodes to
 //! exactly the changed bytes.
 
-use chancery_formats::cose::{Envelope, Header, Mode, Unsigned};
+use chancery_formats::cose::{Envelope, Header, Mode, Unsigned, leaf_hash};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, EntitlementId, KeyId, LicenseId, Thumbprint, is_label};
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 use chancery_formats::license::terms::Components;
 use chancery_formats::license::*;
+use chancery_formats::merkle::Tree;
 use chancery_formats::request::{Minima, Request};
-use chancery_formats::seal::{Role, Seal, Signer, Statement};
-use chancery_formats::trust::root::Custodians;
-use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root, Scope};
+use chancery_formats::seal::{OwnedStatement, Role, Seal, Signer, Statement};
+use chancery_formats::trust::{Bundle, Exchange, KeyMode, KeyRecord, Root, Scope, exchange};
+use chancery_formats::trust::{Custodians, Quorum};
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -59,11 +60,17 @@ fn features() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn key() -> impl Strategy<Value = PublicKey> {
+fn device_key() -> impl Strategy<Value = PublicKey> {
     prop_oneof![
         any::<[u8; 32]>().prop_map(PublicKey::Ed25519),
         any::<([u8; 32], [u8; 32])>().prop_map(|(x, y)| PublicKey::P256 { x, y }),
     ]
+}
+
+fn key() -> impl Strategy<Value = PublicKey> {
+    let ml_dsa = any::<[u8; 32]>()
+        .prop_map(|bytes| PublicKey::MlDsa87(Box::new(std::array::from_fn(|index| bytes[index % 32]))));
+    prop_oneof![2 => device_key(), 1 => ml_dsa]
 }
 
 fn version() -> impl Strategy<Value = Version> {
@@ -173,6 +180,14 @@ fn change(bytes: &mut Vec<u8>, at: prop::sample::Index, byte: u8, kind: u8) {
     }
 }
 
+/// A key that may stand alone: an ML-DSA-87 key stands beside another.
+fn primary() -> impl Strategy<Value = PublicKey> {
+    key().prop_filter("a partner", |key| key.algorithm() != Algorithm::MlDsa87)
+}
+
+/// Signers, documents by protected header and payload, and the index of the first.
+type DrawnBatch = (Vec<Signer>, Vec<(Vec<u8>, Vec<u8>)>, Option<u64>);
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
@@ -195,7 +210,7 @@ proptest! {
     fn requests(
         product in NAME,
         entitlement: [u8; 8],
-        device_key in key(),
+        device_key in device_key(),
         nonce: [u8; 16],
         site_clock in time(),
         components in of(components()),
@@ -225,16 +240,20 @@ proptest! {
         name in label(),
         version in 1..=u32::MAX,
         previous: [u8; 32],
-        keys in vec(key(), 1..=16),
+        keys in vec(primary(), 1..=16),
         threshold: prop::sample::Index,
         made_at in time(),
+        (recovery, manifests) in any::<(bool, bool)>(),
         at: prop::sample::Index, byte: u8, kind in 0..3u8,
     ) {
         let encoded = Custodians::encode(&keys);
         let custodians = Custodians::decode(&encoded).unwrap();
         let threshold = 1 + threshold.index(custodians.len());
         let previous = (version > 1).then_some(previous);
-        let root = Root { name: &name, version, previous, threshold, custodians, made_at };
+        let quorum = Quorum { threshold, custodians, partners: None };
+        let recovery = recovery.then(|| quorum.commitment());
+        let revealed = (version > 1 && recovery.is_some()).then_some(quorum);
+        let root = Root { name: &name, version, previous, quorum, made_at, recovery, revealed, manifests };
         let mut bytes = root.encode();
         prop_assert_eq!(Root::decode(&bytes), Ok(root));
         change(&mut bytes, at, byte, kind);
@@ -247,7 +266,7 @@ proptest! {
     fn key_records(
         authority: [u8; 32],
         roles in btree_set(prop::sample::select(&Role::ALL[1..]), 1..=5),
-        key in key(),
+        key in primary(),
         typs in btree_set("[a-z]{1,8}/[a-z.+]{1,20}", 1..=16),
         scope in (of(names()), of(countries()), of(time())),
         (from, until) in (time(), of(time())),
@@ -272,6 +291,7 @@ proptest! {
             not_after: until.map(|until| from.max(until)),
             protection: if hardware { Protection::Hardware } else { Protection::Software },
             attestation: attestation.as_deref(),
+            partner: None,
         };
         let mut bytes = record.encode();
         prop_assert_eq!(KeyRecord::decode(&bytes), Ok(record));
@@ -302,7 +322,11 @@ proptest! {
         };
         let fixed = statement.encode_fixed();
         prop_assert_eq!(fixed.written(), Some(&statement.encode()[..]));
-        let signatures: Vec<Vec<u8>> = (0..signers.len()).map(|index| vec![index as u8; 64]).collect();
+        let signatures: Vec<Vec<u8>> = signers
+            .iter()
+            .zip(0..)
+            .map(|(signer, number)| vec![number; signer.algorithm.signature_len()])
+            .collect();
         let bytes = Seal::encode(&statement, index, path.as_flattened(), &signatures);
         let seal = Seal::decode(&bytes).unwrap();
         prop_assert_eq!((seal.size, seal.leaf_index, seal.path), (size, index, path.as_flattened()));
@@ -321,6 +345,75 @@ proptest! {
         let bytes = Bundle::encode(&members);
         let bundle = Bundle::decode(&bytes).unwrap();
         prop_assert_eq!(bundle.members().map(<[u8]>::to_vec).collect::<Vec<_>>(), members);
+    }
+
+    #[test]
+    fn exchanges(
+        authority: [u8; 32],
+        batches in vec((signers(), vec((vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..80)), 1..5), any::<Option<u64>>()), 1..4),
+        with_bundle: bool,
+        at: prop::sample::Index, byte: u8, kind in 0..3u8,
+    ) {
+        let authority = AuthorityId(authority);
+        let bundle = Bundle::encode(&[vec![1, 2, 3]]);
+        let batch = |(signers, documents, first_index): &DrawnBatch| {
+            let leaves = documents.iter().map(|(protected, payload)| leaf_hash(protected, payload)).collect();
+            OwnedStatement {
+                authority,
+                root_version: 3,
+                leaf_typ: Kind::KeyRecord.typ().into(),
+                size: documents.len() as u64,
+                root: Tree::new(leaves).unwrap().root(),
+                first_index: *first_index,
+                time: 1_800_000_000,
+                signers: signers.clone(),
+            }
+        };
+        let request = Exchange::Request(exchange::Request {
+            authority,
+            batches: batches
+                .iter()
+                .map(|parts| exchange::Batch {
+                    statement: batch(parts),
+                    documents: parts
+                        .1
+                        .iter()
+                        .map(|(protected, payload)| exchange::Document { protected, payload })
+                        .collect(),
+                })
+                .collect(),
+            bundle: with_bundle.then_some(&bundle),
+        });
+        let mut bytes = request.encode();
+        prop_assert_eq!(Exchange::decode(&bytes), Ok(request));
+        change(&mut bytes, at, byte, kind);
+        if let Ok(changed) = Exchange::decode(&bytes) {
+            prop_assert_eq!(changed.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn answers(
+        authority: [u8; 32],
+        signed in btree_set((any::<[u8; 32]>(), any::<[u8; 32]>(), any::<bool>()), 1..20),
+        at: prop::sample::Index, byte: u8, kind in 0..3u8,
+    ) {
+        let (short, long) = ([5; 64], vec![6; 4_627]);
+        let signatures = signed
+            .iter()
+            .map(|(statement, signer, hybrid)| exchange::Signed {
+                statement: *statement,
+                signer: Thumbprint(*signer),
+                signature: if *hybrid { &long[..] } else { &short },
+            })
+            .collect();
+        let answer = Exchange::Answer(exchange::Answer { authority: AuthorityId(authority), signatures });
+        let mut bytes = answer.encode();
+        prop_assert_eq!(Exchange::decode(&bytes), Ok(answer));
+        change(&mut bytes, at, byte, kind);
+        if let Ok(changed) = Exchange::decode(&bytes) {
+            prop_assert_eq!(changed.encode(), bytes);
+        }
     }
 
     #[test]
