@@ -13,12 +13,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 mod error;
+mod name;
 mod new;
 mod private;
 mod unix;
 
 pub use error::FileError;
-pub use new::{Leftover, Output, create_new, create_new_private, leftovers};
+pub use name::portable_name;
+pub use new::{
+    Leftover, Output, Parts, Reader, Stream, create_new, create_new_private, leftovers, remove_leftovers,
+    sync_folder,
+};
 pub use private::{create_private_folder, private_folder, read_private, replace_private, write_private};
 
 use unix as os;
@@ -33,6 +38,15 @@ use unix as os;
 /// before reading, or as soon as a growing file passes the limit; what the operating system refuses.
 pub fn read_document(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     read_open(&open_regular(path)?, path, max_bytes)
+}
+
+/// Opens a regular file that is too large to be read at once; whoever reads it bounds what is read.
+///
+/// # Errors
+///
+/// As [`read_document`], but for the size.
+pub fn open_document(path: &Path) -> Result<File, FileError> {
+    open_regular(path)
 }
 
 fn open_regular(path: &Path) -> Result<File, FileError> {

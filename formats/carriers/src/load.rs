@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_formats::document::{Kind, MAX_BUNDLE};
 use chancery_formats::text::{TextError, armor, decode_qr, frames};
-use chancery_formats::trust::Bundle;
+use chancery_formats::trust::{Bundle, Exchange};
 
 use crate::files::{FileError, read_document};
 use crate::picture::{self, MAX_PICTURE_BYTES, PictureError};
@@ -45,7 +45,8 @@ impl Carrier {
 /// A document's bytes as they were carried; not decoded, not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// The kind, where the carrier names it or the bytes start as a bundle does; their typ tells the others.
+    /// The kind, where the carrier names it or the bytes start as a bundle or an exchange does; their typ tells the
+    /// others.
     pub kind: Option<Kind>,
     /// The document.
     pub bytes: Vec<u8>,
@@ -179,6 +180,9 @@ impl Collected {
             _ if is_envelope(&bytes) => self.add(path, Loaded { kind: None, bytes, carrier: Carrier::File }),
             _ if Bundle::looks_like(&bytes) => {
                 self.add(path, Loaded { kind: Some(Kind::TrustBundle), bytes, carrier: Carrier::File })
+            }
+            _ if Exchange::looks_like(&bytes) => {
+                self.add(path, Loaded { kind: Some(Kind::CeremonyExchange), bytes, carrier: Carrier::File })
             }
             Err(_) => Err(LoadError::NotDocument { path: path_buf() }),
             Ok(text) if armor::is_armor(text) => {

@@ -37,8 +37,9 @@ pub enum FileError {
 }
 
 impl FileError {
-    // Names what the operating system refused while doing `action` ("open", "write") on `path`.
-    pub(crate) fn from_io(action: &'static str, path: &Path, source: Error) -> Self {
+    /// Names what the operating system refused while doing `action` ("open", "write") on `path`.
+    #[must_use]
+    pub fn from_io(action: &'static str, path: &Path, source: Error) -> Self {
         let path = path.into();
         match source.kind() {
             ErrorKind::AlreadyExists => Self::AlreadyExists { path },

@@ -2,12 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::{FileError, os, split};
 
 const TEMP_SUFFIX: &str = ".chancery-tmp";
 const RANDOM_LETTERS: usize = 6;
+/// What is gathered before it is written.
+const PART_BYTES: usize = 1 << 20;
 // Leaves room for the dot, the random letters and the suffix in the 255 bytes that a name may have.
 const MAX_NAME_IN_TEMP: usize = 200;
 
@@ -86,12 +91,73 @@ impl Output {
     /// [`FileError::AlreadyExists`] where something took the name meanwhile; [`FileError::Damaged`];
     /// what the operating system refuses. Only a folder that cannot be synced is told after
     /// publishing: the file is then there, and whole, but may not outlive a power cut.
-    pub fn commit(mut self, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn commit(self, bytes: &[u8]) -> Result<(), FileError> {
         self.write(bytes)?;
+        self.publish()
+    }
+
+    /// Returns what writes a content that is too large for memory, from the file's beginning.
+    ///
+    /// [`Stream::finish`] ends it; then [`publish`](Self::publish).
+    #[must_use]
+    pub fn stream(&self) -> Stream<'_> {
+        Stream { output: self, written: 0, hash: Sha256::new() }
+    }
+
+    /// Returns what reads the file from its beginning, before it has its name.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { file: &self.file, read: 0 }
+    }
+
+    /// Gives a file that [`Stream::finish`] ended its final name, synced.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), but for writing.
+    pub fn publish(mut self) -> Result<(), FileError> {
         os::publish(&self.folder, &self.temp, &self.name).map_err(|source| self.fault("create", source))?;
         self.finish()?;
         self.remove_leftovers();
         Ok(())
+    }
+
+    /// Like [`commit`](Self::commit), for one of so many that listing and syncing their folder each time would
+    /// take most of the time: whoever writes them calls [`remove_leftovers`] before the first and
+    /// [`sync_folder`] after the last, and counts on none of the names before that.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub fn commit_of_many(mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.write(bytes)?;
+        os::publish(&self.folder, &self.temp, &self.name).map_err(|source| self.fault("create", source))?;
+        self.published = true;
+        Ok(())
+    }
+
+    /// Says what it means that writing this file gave an error.
+    #[must_use]
+    pub fn write_error(&self, source: io::Error) -> FileError {
+        self.fault("write", source)
+    }
+
+    /// Like [`commit`](Self::commit), for what is too large to be at hand at once: `fill` appends it in parts.
+    ///
+    /// What is read back is compared by its hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), and those of `fill`; the file is then not there.
+    pub fn commit_in_parts<E: From<FileError>>(
+        self,
+        fill: impl FnOnce(&mut Parts<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut parts = Parts { stream: self.stream(), buffer: Vec::new() };
+        fill(&mut parts)?;
+        parts.flush()?;
+        parts.stream.finish()?;
+        Ok(self.publish()?)
     }
 
     // What an interrupted program left of the same name: the name is taken, so nobody can publish it.
@@ -127,8 +193,89 @@ impl Output {
         os::sync_folder(&self.folder).map_err(|source| self.fault("sync the folder of", source))
     }
 
-    fn fault(&self, action: &'static str, source: std::io::Error) -> FileError {
+    fn fault(&self, action: &'static str, source: io::Error) -> FileError {
         FileError::from_io(action, &self.path, source)
+    }
+}
+
+/// Writes a new file piece by piece, and hashes what it writes.
+#[derive(Debug)]
+pub struct Stream<'a> {
+    output: &'a Output,
+    written: u64,
+    hash: Sha256,
+}
+
+impl Stream<'_> {
+    /// Syncs the file, reads it back, and returns its size and its SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Damaged`] where the disk holds something else than was written; what the operating system
+    /// refuses.
+    pub fn finish(self) -> Result<(u64, [u8; 32]), FileError> {
+        let Self { output, written, hash } = self;
+        let expected = (written, <[u8; 32]>::from(hash.finalize()));
+        os::finish(&output.file, written).map_err(|source| output.fault("write", source))?;
+        if os::hash(&output.file).map_err(|source| output.fault("read", source))? == expected {
+            Ok(expected)
+        } else {
+            Err(FileError::Damaged { path: output.path.clone() })
+        }
+    }
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        os::write_at(&self.output.file, bytes, self.written)?;
+        self.hash.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A new file while its parts are appended.
+#[derive(Debug)]
+pub struct Parts<'o> {
+    stream: Stream<'o>,
+    buffer: Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] where the disk does not take them.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PART_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        let output = self.stream.output;
+        self.stream.write_all(&self.buffer).map_err(|source| output.write_error(source))?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Reads a new file that has no name yet.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    file: &'a File,
+    read: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = os::read_at(self.file, buffer, self.read)?;
+        self.read += count as u64;
+        Ok(count)
     }
 }
 
@@ -141,9 +288,9 @@ impl Drop for Output {
     }
 }
 
-fn temp_name(name: &OsStr) -> std::io::Result<OsString> {
+fn temp_name(name: &OsStr) -> io::Result<OsString> {
     let mut random = [0; RANDOM_LETTERS];
-    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
     let letters: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     Ok(format!(".{}.{letters}{TEMP_SUFFIX}", kept_of(name)).into())
 }
@@ -168,6 +315,29 @@ pub struct Leftover {
     pub path: PathBuf,
     /// Its size, in bytes.
     pub bytes: u64,
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+///
+/// [`FileError`] where the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    let synced = os::open_folder(folder).and_then(|open| os::sync_folder(&open));
+    synced.map_err(|source| FileError::from_io("sync", folder, source))
+}
+
+/// Removes the temporary files in a folder that no running program writes.
+///
+/// # Errors
+///
+/// [`FileError`] where the folder cannot be read, or one of them cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
+    for leftover in leftovers(folder)? {
+        let removed = std::fs::remove_file(&leftover.path);
+        removed.map_err(|source| FileError::from_io("remove", &leftover.path, source))?;
+    }
+    Ok(())
 }
 
 /// Lists the temporary files in a folder that no running program writes, by name; changes nothing.

@@ -4,6 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 /// An empty folder that goes with the test.
@@ -42,11 +44,15 @@ fn mode(path: &Path) -> u32 {
 
 /// Runs one ignored test of this file in another environment; it must run there, and pass.
 fn rerun(wrapper: &[&str], test: &str, folder: &Path) {
-    let exe = std::env::current_exe().unwrap();
+    rerun_by(&std::env::current_exe().unwrap(), wrapper, test, folder);
+}
+
+/// As [`rerun`], by a copy of this program.
+fn rerun_by(exe: &Path, wrapper: &[&str], test: &str, folder: &Path) {
     let name = format!("files::tests::{test}");
     let output = Command::new(wrapper[0])
         .args(&wrapper[1..])
-        .arg(&exe)
+        .arg(exe)
         .args(["--exact", &name, "--ignored", "--nocapture"])
         .env("CHANCERY_TEST_FOLDER", folder)
         .output()
@@ -264,6 +270,38 @@ fn damage_is_seen_before_the_file_has_its_name() {
 }
 
 #[test]
+fn a_file_in_parts_appears_whole_or_not_at_all() {
+    let scratch = Scratch::new("parts");
+    let output = create_new(&scratch.path("a")).unwrap();
+    output.reserve(8 << 20).unwrap();
+    let part: Vec<u8> = (0..=255).cycle().take(70_001).collect();
+    output
+        .commit_in_parts(|file| {
+            (0..40).try_for_each(|_| file.append(&part))?;
+            assert_eq!(scratch.names().len(), 1, "no name before the end");
+            assert!(!scratch.path("a").exists());
+            Ok::<(), FileError>(())
+        })
+        .unwrap();
+    assert_eq!(fs::read(scratch.path("a")).unwrap(), part.repeat(40));
+    create_new(&scratch.path("empty")).unwrap().commit_in_parts(|_| Ok::<(), FileError>(())).unwrap();
+    assert_eq!(fs::read(scratch.path("empty")).unwrap(), b"");
+    // An error of whoever fills it leaves nothing.
+    let failed = create_new(&scratch.path("b")).unwrap().commit_in_parts(|file| {
+        file.append(&part)?;
+        Err(FileError::Damaged { path: "elsewhere".into() })
+    });
+    assert_eq!(failed.unwrap_err().code(), "file-damaged");
+    // Nor does a name that was taken meanwhile.
+    let late = create_new(&scratch.path("c")).unwrap();
+    fs::write(scratch.path("c"), b"first").unwrap();
+    assert_eq!(late.commit_in_parts(|file| file.append(b"x")).unwrap_err().code(), "file-exists");
+    assert_eq!(scratch.names(), ["a", "c", "empty"]);
+    let (length, hash) = os::hash(&File::open(scratch.path("a")).unwrap()).unwrap();
+    assert_eq!((length, hash), (70_001 * 40, Sha256::digest(part.repeat(40)).into()));
+}
+
+#[test]
 fn what_is_not_committed_leaves_nothing_and_what_was_killed_is_listed() {
     let scratch = Scratch::new("leftovers");
     drop(create_new(&scratch.path("a")).unwrap());
@@ -391,6 +429,9 @@ fn inside_a_full_disk() {
     }
     let late = create_new(&folder.join("late")).unwrap();
     assert_eq!(late.commit(&[2; 100_000]).unwrap_err().code(), "disk-full");
+    let parts = create_new(&folder.join("parts")).unwrap();
+    let filled = parts.commit_in_parts(|file| (0..100).try_for_each(|_| file.append(&[4; 100_000])));
+    assert_eq!(filled.unwrap_err().code(), "disk-full");
     kept.commit(&[3; 100_000]).unwrap();
     assert_eq!(read_document(&folder.join("kept"), 100_000).unwrap(), [3; 100_000]);
     assert!(!folder.join("late").exists() && leftovers(&folder).unwrap().is_empty());
@@ -428,15 +469,7 @@ fn forbidden_and_foreign_files_are_told_apart() {
         // The test program itself may lie where nobody else may go.
         let exe = scratch.path("exe");
         fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
-        let output = Command::new(nobody[0])
-            .args(&nobody[1..])
-            .arg(&exe)
-            .args(["--exact", "files::tests::inside_a_forbidden_folder", "--ignored", "--nocapture"])
-            .env("CHANCERY_TEST_FOLDER", &scratch.0)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+        rerun_by(&exe, &nobody, "inside_a_forbidden_folder", &scratch.0);
     } else {
         fs::write(&secret, b"x").unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use rustix::fs::{self, Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
+use sha2::{Digest, Sha256};
 
 /// An open folder, to name files in.
 pub(super) type Folder = OwnedFd;
@@ -80,6 +81,38 @@ pub(super) fn write_whole(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
+}
+
+/// Reads from a place, fewer bytes than asked for where the file ends or the system likes.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    file.read_at(buffer, at)
+}
+
+/// Writes bytes at a place.
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// Ends a file at `length`, synced; space reserved beyond it is given back.
+pub(super) fn finish(file: &File, length: u64) -> io::Result<()> {
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+/// Returns length and SHA-256 of the file, read from the disk where the system lets go of its copy.
+pub(super) fn hash(file: &File) -> io::Result<(u64, [u8; 32])> {
+    let _ = fs::fadvise(file, 0, None, Advice::DontNeed);
+    let (mut length, mut hash) = (0, Sha256::new());
+    let mut chunk = vec![0; ZEROS.len()];
+    loop {
+        match file.read_at(&mut chunk, length)? {
+            0 => return Ok((length, hash.finalize().into())),
+            read => {
+                hash.update(&chunk[..read]);
+                length += read as u64;
+            }
+        }
+    }
 }
 
 /// Returns whether the file holds exactly `bytes`, read from the disk where the system lets go of its copy.
