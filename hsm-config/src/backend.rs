@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 
 use self::owner::Owner;
-use crate::audit::{AuditLedger, AuditRead};
+use crate::audit::{AuditLedger, AuditRead, AuditView};
 use crate::error::HsmError;
 use crate::key::Key;
 use crate::reference::{KeyRef, TokenRef};
@@ -16,6 +16,7 @@ use crate::secret::{Pin, PinSource};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod fault;
 pub(crate) mod owner;
 #[cfg(feature = "piv")]
 pub(crate) mod piv;
@@ -83,6 +84,15 @@ pub trait KeyBackend: Send {
         Ok(AuditRead::default())
     }
 
+    /// Shows the device's own audit log, and leaves it as it is. Nothing for devices without one.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NotPermitted`] for a login that may not read it.
+    fn look_at_audit(&mut self) -> Result<Option<AuditView>, HsmError> {
+        Ok(None)
+    }
+
     /// Makes a new key under the name that `key` gives. It never replaces one.
     ///
     /// # Errors
@@ -91,13 +101,14 @@ pub trait KeyBackend: Send {
     /// algorithm, [`HsmError::KeyExportable`] when the token made a key that can leave it.
     fn generate(&mut self, key: &KeyRef, algorithm: Algorithm) -> Result<(), HsmError>;
 
-    /// Signs with the one key that `key` names; the caller has bounded the message and verifies.
+    /// Signs with the one key that `key` names: [`Algorithm::signature_len`] bytes, for P-256 r followed by s.
+    /// The caller has bounded the message and verifies.
     ///
     /// # Errors
     ///
     /// [`HsmError::SessionLost`] only where the device certainly did not sign and [`KeyBackend::reopen`] may
     /// help; [`HsmError::OutcomeUnknown`] where it may have signed; otherwise what the device answers.
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError>;
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError>;
 
     /// Opens the session anew, with the PIN that opened it first.
     ///
@@ -251,6 +262,15 @@ pub fn read_audit(
     ledger: Box<dyn AuditLedger>,
 ) -> Result<AuditRead, HsmError> {
     owner(token, pins)?.run(|owned| owned.backend()?.keep_audit(None, ledger))
+}
+
+/// Shows the audit log of a device, under the login that `token` names. Nothing for devices without one.
+///
+/// # Errors
+///
+/// As opening the token, and as [`KeyBackend::look_at_audit`].
+pub fn look_at_audit(token: &TokenRef, pins: &mut PinSource) -> Result<Option<AuditView>, HsmError> {
+    owner(token, pins)?.run(|owned| owned.read(|backend| backend.look_at_audit()))
 }
 
 /// Returns the owner of a token that has keys in use, or opens the token.

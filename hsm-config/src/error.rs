@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use chancery_formats::id::Thumbprint;
 use chancery_formats::key::Algorithm;
 
+use crate::audit::Broken;
 pub use crate::reference::ReferenceError;
 use crate::reference::{KeyRef, TokenRef};
 
@@ -20,8 +21,8 @@ pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HsmError {
-    #[error("the audit log of {token} is not what it was: {reason}")]
-    AuditBroken { token: Box<TokenRef>, reason: &'static str },
+    #[error("the audit log of {token} is not what it was: {broken}")]
+    AuditBroken { token: Box<TokenRef>, broken: Broken },
     #[error("cannot keep the audit log of {token}")]
     AuditLedger { token: Box<TokenRef>, source: Source },
     #[error("the audit log of {token} is full")]
@@ -50,7 +51,7 @@ pub enum HsmError {
     MessageTooLong { length: usize, limit: usize },
     #[error("cannot load the PKCS#11 module {}", path.display())]
     ModuleNotLoadable { path: PathBuf, source: Source },
-    #[error("key {key} is in a device that attests nothing")]
+    #[error("no device attests where key {key} was made")]
     NoAttestation { key: Box<KeyRef> },
     #[error("{token} does not permit to {action}")]
     NotPermitted { token: Box<TokenRef>, action: &'static str },
@@ -151,6 +152,9 @@ impl HsmError {
             Self::AuditLedger { .. } => "correct the cause; the device keeps its entries until then",
             Self::AuditLogFull { .. } => {
                 "read the log with `chancery key audit`, or name the login that may read it by `audit-id`"
+            }
+            Self::BackendNotBuilt { scheme: "piv:" } => {
+                "use a build with `--features piv`, or reach the YubiKey through its PKCS#11 module"
             }
             Self::BackendNotBuilt { .. } => "use a build that has this backend, or a key of another kind",
             Self::BadSignature { .. } => {

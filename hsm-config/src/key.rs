@@ -78,7 +78,7 @@ impl Key {
     /// Returns the public key, as the device gave it.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        self.info.public_key
+        self.info.public_key.clone()
     }
 
     /// Returns the algorithm that the key signs with.
@@ -146,8 +146,9 @@ impl Key {
 
     /// Signs `message` and verifies the signature before returning it.
     ///
-    /// The signature is raw: 64 bytes, for P-256 r followed by s. P-256 hashes with SHA-256. One call is at
-    /// most one signature of the device: it is asked again only where it certainly did not sign.
+    /// The signature is raw: 64 bytes, for P-256 r followed by s, and 4,627 bytes for ML-DSA-87. P-256 hashes
+    /// with SHA-256; ML-DSA-87 takes the message as it is, with the empty context. One call is at most one
+    /// signature of the device: it is asked again only where it certainly did not sign.
     ///
     /// # Errors
     ///
@@ -185,7 +186,7 @@ impl Key {
         if !signature::verifies(&self.info.public_key, message, &signature) {
             return Err(HsmError::BadSignature { key: self.reference.clone().into() });
         }
-        Ok(signature.to_vec())
+        Ok(signature)
     }
 }
 

@@ -37,7 +37,8 @@ mod signature;
 
 pub use backend::software::SoftwareKey;
 pub use backend::{
-    Device, Health, KeyBackend, KeyInfo, Opened, generate, health, list, open, open_or_generate, read_audit,
+    Device, Health, KeyBackend, KeyInfo, Opened, generate, health, list, look_at_audit, open,
+    open_or_generate, read_audit,
 };
 pub use error::HsmError;
 pub use key::{Key, MAX_MESSAGE_BYTES};

@@ -2,9 +2,13 @@
 //!
 //! Not here: signatures.
 
-use chancery_formats::key::{Algorithm, PublicKey};
+use chancery_formats::key::{Algorithm, ML_DSA_87_KEY_LEN, PublicKey};
 
-/// Brings a public point to its canonical form: raw, or wrapped as DER OCTET STRING or BIT STRING.
+/// Length of ρ, which stands before t₁ in an ML-DSA-87 key, in bytes.
+const RHO_LEN: usize = 32;
+
+/// Brings a public key to its canonical form: a point raw, or wrapped as DER OCTET STRING or BIT STRING; an
+/// ML-DSA-87 key, which all give raw, as it is, unless its t₁ is zero.
 ///
 /// PKCS#11 modules disagree on the wrapping, so the length decides. The point is checked: it lies on the
 /// curve, is canonical, and an Ed25519 point is not of low order.
@@ -34,6 +38,15 @@ pub(crate) fn public_key(algorithm: Algorithm, bytes: &[u8]) -> Result<PublicKey
             let point = p256::Sec1Point::from_affine_coordinates(&x.into(), &y.into(), false);
             p256::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| "not a point of the curve")?;
             Ok(PublicKey::P256 { x, y })
+        }
+        Algorithm::MlDsa87 => {
+            let key: [u8; ML_DSA_87_KEY_LEN] =
+                bytes.try_into().map_err(|_| "an ML-DSA-87 key of unexpected length")?;
+            let (_, t1) = key.split_at(RHO_LEN);
+            if t1.iter().all(|byte| *byte == 0) {
+                return Err("an ML-DSA-87 key that is zero");
+            }
+            Ok(PublicKey::MlDsa87(Box::new(key)))
         }
         _ => Err("another algorithm"),
     }
@@ -78,16 +91,17 @@ mod tests {
 
     #[test]
     fn points_are_read_in_every_wrapping() {
-        let expected = PublicKey::Ed25519(ED25519);
+        let expected = Ok(PublicKey::Ed25519(ED25519));
         for prefix in [&[][..], &[0x04, 32], &[0x03, 33, 0]] {
-            assert_eq!(public_key(Algorithm::Ed25519, &wrapped(prefix, &ED25519)), Ok(expected));
+            assert_eq!(public_key(Algorithm::Ed25519, &wrapped(prefix, &ED25519)), expected);
         }
         let point = generator();
-        let expected = public_key(Algorithm::Esp256, &point).unwrap();
+        let expected = public_key(Algorithm::Esp256, &point);
         for prefix in [&[0x04, 65][..], &[0x03, 66, 0]] {
-            assert_eq!(public_key(Algorithm::Esp256, &wrapped(prefix, &point)), Ok(expected));
+            assert_eq!(public_key(Algorithm::Esp256, &wrapped(prefix, &point)), expected);
         }
-        assert_eq!(public_key(Algorithm::Esp256, &point[1..]), Ok(expected));
+        assert_eq!(public_key(Algorithm::Esp256, &point[1..]), expected);
+        assert!(expected.is_ok());
     }
 
     #[test]
@@ -98,7 +112,8 @@ mod tests {
         not_canonical[0] = 0xf0; // 2^255 - 19 + 3: y = 3, written with the modulus added
         not_canonical[31] = 0x7f;
         let off_curve = wrapped(&[0x04], &[1; 64]);
-        let refused: [(Algorithm, Vec<u8>); 9] = [
+        let zero = [vec![7; 32], vec![0; 2_560]].concat();
+        let refused: [(Algorithm, Vec<u8>); 12] = [
             (Algorithm::Ed25519, vec![]),
             (Algorithm::Ed25519, ED25519[1..].to_vec()),
             (Algorithm::Ed25519, wrapped(&[0x04, 31], &ED25519)),
@@ -108,6 +123,9 @@ mod tests {
             (Algorithm::Esp256, off_curve),
             (Algorithm::Esp256, generator()[..33].to_vec()),
             (Algorithm::Esp256, wrapped(&[0x02], &[1; 64])),
+            (Algorithm::MlDsa87, zero),
+            (Algorithm::MlDsa87, vec![7; 2_591]),
+            (Algorithm::MlDsa87, vec![7; 2_593]),
         ];
         for (algorithm, bytes) in refused {
             assert!(public_key(algorithm, &bytes).is_err(), "{bytes:02x?}");

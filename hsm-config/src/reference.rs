@@ -298,6 +298,8 @@ impl fmt::Display for TokenRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "key file {}", path.display()),
+            // A device that did not answer yet is known by its place alone.
+            Self::Piv(PivToken { serial: 0, .. }) => f.write_str("a YubiKey"),
             Self::Piv(token) => write!(f, "YubiKey {}", token.serial),
             Self::Pkcs11(Pkcs11Token { token: Some(label), serial: None, .. }) => {
                 write!(f, "token {label:?}")
@@ -308,9 +310,20 @@ impl fmt::Display for TokenRef {
             Self::Pkcs11(Pkcs11Token { serial, .. }) => {
                 write!(f, "token with serial {}", serial.as_deref().unwrap_or("?"))
             }
+            Self::YubiHsm(token) if token.serial.is_empty() => write!(f, "YubiHSM 2 at {}", token.connector),
             Self::YubiHsm(token) => {
                 write!(f, "YubiHSM 2 {} (authentication key {})", token.serial, token.auth_id)
             }
+        }
+    }
+}
+
+/// Shows the way to a device as references write it: `http://127.0.0.1:12345`, `usb`.
+impl fmt::Display for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Usb => f.write_str("usb"),
         }
     }
 }

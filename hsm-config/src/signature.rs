@@ -3,9 +3,10 @@
 //! Not here: private keys, and public keys as devices give them (`point`).
 
 use chancery_formats::key::PublicKey;
+use ml_dsa::{EncodedSignature, MlDsa87, Signature, VerifyingKey};
 use p256::ecdsa::signature::Verifier;
 
-/// Whether `signature`, in its raw 64 bytes, is one over `message` by the holder of `public_key`.
+/// Whether `signature`, in its raw form, is one over `message` by the holder of `public_key`.
 pub(crate) fn verifies(public_key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
     match public_key {
         PublicKey::Ed25519(point) => {
@@ -13,6 +14,12 @@ pub(crate) fn verifies(public_key: &PublicKey, message: &[u8], signature: &[u8])
             let signature = ed25519_dalek::Signature::from_slice(signature);
             let (Ok(key), Ok(signature)) = (key, signature) else { return false };
             key.verify_strict(message, &signature).is_ok()
+        }
+        PublicKey::MlDsa87(key) => {
+            let Ok(encoded) = <&EncodedSignature<MlDsa87>>::try_from(signature) else { return false };
+            let signature = Signature::decode(encoded);
+            let key = VerifyingKey::<MlDsa87>::decode(key.as_ref().into());
+            signature.is_some_and(|signature| key.verify_with_context(message, &[], &signature))
         }
         PublicKey::P256 { x, y } => {
             let point = p256::Sec1Point::from_affine_coordinates(x.into(), y.into(), false);

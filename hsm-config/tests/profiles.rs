@@ -68,11 +68,17 @@ fn every_page_tells_what_goes_wrong() {
 }
 
 #[test]
-fn the_reviewed_profile_reads_and_is_what_its_page_shows() {
-    assert_eq!(names(&root().join("hsm-config/profiles")), ["yubihsm2.toml"]);
-    let text = fs::read_to_string(root().join("hsm-config/profiles/yubihsm2.toml")).unwrap();
-    let profile = Profile::read(&text).unwrap();
+fn reviewed_profiles_read_and_are_what_their_page_shows() {
     let page = page("yubihsm2.md");
+    let files = ["yubihsm2-backed-up.toml", "yubihsm2-backup.py", "yubihsm2.toml"];
+    assert_eq!(names(&root().join("hsm-config/profiles")), files);
+    let read = |name: &str| {
+        assert!(page.contains(&format!("hsm-config/profiles/{name}")), "the page does not show {name}");
+        let text = fs::read_to_string(root().join("hsm-config/profiles").join(name)).unwrap();
+        Profile::read(&text).unwrap()
+    };
+    read("yubihsm2-backed-up.toml");
+    let profile = read("yubihsm2.toml");
     for login in &profile.logins {
         let row = format!("| {} | {} | ", login.id, login.role.name());
         assert!(page.contains(&row), "the page lacks {row}");

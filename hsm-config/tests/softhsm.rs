@@ -117,7 +117,7 @@ impl Fixture for SoftHsm {
     }
 
     fn algorithms(&self) -> Vec<Algorithm> {
-        Algorithm::ALL.to_vec()
+        vec![Algorithm::Ed25519, Algorithm::Esp256]
     }
 
     fn key(&self, index: u8) -> KeyRef {
@@ -181,14 +181,14 @@ fn conforms(token: &mut SoftHsm) {
     let report = conformance::run(token);
     println!("{report}");
     assert!(report.failures().is_empty());
-    let faults =
-        report.unavailable().into_iter().filter(|behaviour| *behaviour < Behaviour::PinLimit).count();
-    assert_eq!(faults, 0);
+    let unavailable: Vec<_> =
+        report.unavailable().into_iter().filter(|behaviour| *behaviour < Behaviour::PinLimit).collect();
+    assert_eq!(unavailable, [Behaviour::SignsMlDsa87]);
 }
 
 /// Asked of the token by another program.
 fn keys_are_never_exportable(token: &mut SoftHsm) {
-    for algorithm in Algorithm::ALL {
+    for algorithm in [Algorithm::Ed25519, Algorithm::Esp256] {
         let label = format!("hidden-{}", algorithm.cose_number().abs());
         let key =
             generate(&token.reference(&format!("object={label}")), algorithm, &mut token.pins()).unwrap();

@@ -77,6 +77,7 @@ fn conforms() {
     println!("{report}");
     assert!(report.failures().is_empty(), "\n{report}");
     let expected = [
+        Behaviour::LacksOthers,
         Behaviour::MissingToken,
         Behaviour::AmbiguousKey,
         Behaviour::SessionLost,

@@ -53,7 +53,7 @@ impl Statement {
 }
 
 /// What is expected of an attested key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// The public key, from its pin or from the device's own object.
     pub public_key: PublicKey,

@@ -24,8 +24,11 @@ fn public_key(key: &Key) -> PublicKey {
 /// A good statement of a YubiHSM key, changed, and what is expected of it.
 fn stated(change: fn(&mut Statement)) -> (Statement, Expected) {
     let mut statement = World::hsm(Key::ed25519()).validate().unwrap();
-    let expected =
-        Expected { public_key: statement.public_key, serial: forge::HSM_SERIAL, wrapped_backup: false };
+    let expected = Expected {
+        public_key: statement.public_key.clone(),
+        serial: forge::HSM_SERIAL,
+        wrapped_backup: false,
+    };
     change(&mut statement);
     (statement, expected)
 }
@@ -36,7 +39,7 @@ fn yubihsm_keys_are_stated() {
         let public_key = public_key(&key);
         let statement = World::hsm(key).validate().unwrap();
         let expected = Statement {
-            public_key,
+            public_key: public_key.clone(),
             serial: forge::HSM_SERIAL,
             firmware: Firmware { major: 2, minor: 4, patch: 0 },
             origin: Origin::Generated,
@@ -60,7 +63,7 @@ fn yubikey_slots_are_stated() {
         let public_key = public_key(&key);
         let statement = World::piv(key).validate().unwrap();
         let expected = Statement {
-            public_key,
+            public_key: public_key.clone(),
             serial: forge::PIV_SERIAL,
             firmware: Firmware { major: 5, minor: 7, patch: 4 },
             origin: Origin::Generated,

@@ -141,6 +141,10 @@ behaviours! {
     SignsEd25519 = signs_ed25519, "signs Ed25519";
     /// P-256 signatures over short and longest messages verify.
     SignsP256 = signs_p256, "signs P-256";
+    /// ML-DSA-87 signatures over short and longest messages verify.
+    SignsMlDsa87 = signs_ml_dsa_87, "signs ML-DSA-87";
+    /// An algorithm that the device lacks is refused by name, and no key is made in its place.
+    LacksOthers = lacks_others, "refuses what it lacks";
     /// A wrong PIN is told as such, and not kept.
     WrongPin = wrong_pin, "wrong PIN";
     /// Without a PIN nothing is opened.

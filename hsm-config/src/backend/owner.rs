@@ -83,22 +83,28 @@ impl Owner {
     ) -> Result<Arc<Self>, HsmError> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|owner| owner.strong_count() > 0);
-        let is_usable = |owner: &Arc<Self>| {
-            let is_lost = owner.is_refused.load(Ordering::Relaxed) || owner.is_stuck.load(Ordering::Relaxed);
-            owner.token == *token && !is_lost
-        };
-        let Some(owner) = shared.iter().filter_map(Weak::upgrade).find(is_usable) else {
+        let (refused, open): (Vec<_>, Vec<_>) = shared
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|owner| owner.token == *token)
+            .partition(|owner| owner.is_refused.load(Ordering::Relaxed));
+        let wrong = || HsmError::WrongPin { token: token.clone().into(), left: None };
+        let Some(owner) = open.into_iter().find(|owner| !owner.is_stuck.load(Ordering::Relaxed)) else {
+            // Each try with a PIN that the token refused brings it nearer to its lock.
+            for pin in refused.iter().filter_map(|owner| owner.pin.as_ref()) {
+                if pins.pin(token)?.expose() == pin.expose() {
+                    return Err(wrong());
+                }
+            }
             let owner = Self::start(token.clone(), connect(pins)?)?;
             shared.push(Arc::downgrade(&owner));
             return Ok(owner);
         };
         drop(shared);
-        if let Some(pin) = &owner.pin
-            && pins.pin(token)?.expose() != pin.expose()
-        {
-            return Err(HsmError::WrongPin { token: token.clone().into(), left: None });
+        match &owner.pin {
+            Some(pin) if pins.pin(token)?.expose() != pin.expose() => Err(wrong()),
+            _ => Ok(owner),
         }
-        Ok(owner)
     }
 
     /// Runs `work` in the owner's thread and returns what it returns.
@@ -108,7 +114,7 @@ impl Owner {
     ) -> Result<T, HsmError> {
         let jobs = match &self.way {
             Way::Inline(owned) => {
-                return owned.lock().unwrap_or_else(PoisonError::into_inner).guarded(&self.token, work);
+                return owned.lock().unwrap_or_else(PoisonError::into_inner).guarded(work);
             }
             Way::Thread { jobs, .. } => jobs,
         };
@@ -117,9 +123,8 @@ impl Owner {
             return Err(stuck());
         }
         let (reply, answer) = mpsc::sync_channel(1);
-        let token = self.token.clone();
         let job: Job = Box::new(move |owned| {
-            let result = owned.guarded(&token, work);
+            let result = owned.guarded(work);
             let _ = reply.send(result); // nobody waits for it only when the caller is gone
         });
         let ended =
@@ -153,6 +158,7 @@ impl Drop for Owner {
 pub(crate) struct Owned {
     token: TokenRef,
     backend: Box<dyn KeyBackend>,
+    /// Whether the token refused the PIN that opened it: it is never given again.
     is_refused: Arc<AtomicBool>,
     /// Whether something failed so that the session may be of no use.
     is_suspect: bool,
@@ -191,13 +197,10 @@ impl Owned {
     /// Opens the token anew.
     pub(crate) fn reopen(&mut self) -> Result<(), HsmError> {
         self.is_suspect = true;
-        // Each try with a PIN that the token refused brings it nearer to its lock.
         if self.is_refused.load(Ordering::Relaxed) {
             return Err(HsmError::WrongPin { token: self.token.clone().into(), left: None });
         }
-        let reopened = self.backend.reopen();
-        self.note_refusal(&reopened);
-        reopened?;
+        self.backend.reopen()?;
         self.is_suspect = false;
         self.openings += 1;
         Ok(())
@@ -211,44 +214,38 @@ impl Owned {
         key: &KeyRef,
         message: &[u8],
         mut check: impl FnMut(&mut dyn KeyBackend, u64) -> Result<(), HsmError>,
-    ) -> Result<[u8; 64], HsmError> {
+    ) -> Result<Vec<u8>, HsmError> {
         let mut attempt = |owned: &mut Self| {
             owned.backend()?;
             check(owned.backend.as_mut(), owned.openings)?;
             owned.backend.sign(key, message)
         };
-        let signed = match attempt(self) {
+        match attempt(self) {
             // A key that was there and is not any more went with its token, as SoftHSM2 tells it.
             Err(HsmError::SessionLost { .. } | HsmError::KeyMissing { .. }) => {
                 self.reopen()?;
                 attempt(self)
             }
             other => other,
-        };
-        // The PIN for one use is the one that opens the token.
-        self.note_refusal(&signed);
-        signed
-    }
-
-    fn note_refusal<T>(&mut self, result: &Result<T, HsmError>) {
-        if matches!(result, Err(HsmError::WrongPin { .. } | HsmError::PinLocked { .. })) {
-            self.is_suspect = true;
-            self.is_refused.store(true, Ordering::Relaxed);
         }
     }
 
-    fn guarded<T>(
-        &mut self,
-        token: &TokenRef,
-        work: impl FnOnce(&mut Self) -> Result<T, HsmError>,
-    ) -> Result<T, HsmError> {
+    /// Runs one use of the token, and notes what its failure says of the session and of the PIN.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, HsmError>) -> Result<T, HsmError> {
         let result = catch_unwind(AssertUnwindSafe(|| work(self)))
-            .unwrap_or_else(|_| Err(HsmError::Panicked { token: token.clone().into() }));
-        if matches!(
-            result,
-            Err(HsmError::OutcomeUnknown { .. } | HsmError::Panicked { .. } | HsmError::SessionLost { .. })
-        ) {
-            self.is_suspect = true;
+            .unwrap_or_else(|_| Err(HsmError::Panicked { token: self.token.clone().into() }));
+        match &result {
+            Err(
+                HsmError::OutcomeUnknown { .. } | HsmError::Panicked { .. } | HsmError::SessionLost { .. },
+            ) => self.is_suspect = true,
+            // The password of another login on the same device, such as the one for audit, is not this PIN.
+            Err(HsmError::PinLocked { token } | HsmError::WrongPin { token, .. })
+                if **token == self.token =>
+            {
+                self.is_suspect = true;
+                self.is_refused.store(true, Ordering::Relaxed);
+            }
+            _ => {}
         }
         result
     }
@@ -278,6 +275,44 @@ mod tests {
         assert_eq!(failed.code(), "backend-panicked");
         assert_eq!(owner.run(|owned| Ok(owned.backend()?.list()?.len())).unwrap(), 1);
         assert_eq!(owner.run(|owned| Ok(owned.openings())).unwrap(), 1, "it was not opened anew");
+    }
+
+    #[test]
+    fn a_refused_pin_is_never_given_again_whatever_the_use() {
+        let refused = |token: &TokenRef| HsmError::WrongPin { token: token.clone().into(), left: None };
+        for is_own in [true, false] {
+            let owner = owner(PATIENCE);
+            let named: TokenRef = if is_own { owner.token.clone() } else { "piv:serial=2".parse().unwrap() };
+            let failed = owner.run::<()>(move |_| Err(refused(&named))).unwrap_err();
+            assert_eq!(failed.code(), "wrong-pin");
+            assert_eq!(owner.is_refused.load(Ordering::Relaxed), is_own);
+            let next = owner.run(|owned| Ok(owned.backend()?.list()?.len()));
+            assert_eq!(next.is_ok(), !is_own, "{next:?}");
+            assert_eq!(owner.run(|owned| Ok(owned.openings())).unwrap(), 0, "it was opened anew");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_opened_with_the_pin_that_it_refused() {
+        let token: TokenRef = "piv:serial=3".parse().unwrap();
+        let mut openings = 0;
+        let mut opened = |given: &'static str| {
+            let mut pins = PinSource::lines(std::io::Cursor::new(given));
+            Owner::shared(&token, &mut pins, |pins| {
+                openings += 1;
+                let backend = SoftwareBackend::holding(SoftwareKey::ephemeral(Algorithm::Ed25519).unwrap());
+                Ok(Connected { backend: Box::new(backend), pin: Some(pins.pin(&token)?) })
+            })
+        };
+        let first = opened("123456").unwrap();
+        let named = token.clone();
+        let locked = move |_: &mut Owned| Err(HsmError::PinLocked { token: named.into() });
+        assert_eq!(first.run::<()>(locked).unwrap_err().code(), "pin-locked");
+        assert_eq!(opened("123456").map(drop).unwrap_err().code(), "wrong-pin");
+        let second = opened("654321").unwrap();
+        assert_eq!(opened("123456").map(drop).unwrap_err().code(), "wrong-pin");
+        drop((first, second));
+        assert_eq!(openings, 2);
     }
 
     #[test]

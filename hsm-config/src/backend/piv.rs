@@ -17,9 +17,9 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use self::card::{Card, CardError, Exchange, Status, instruction};
-use self::fault::Faults;
 pub(crate) use self::probe::look;
 use self::slot::{PinPolicy, SlotKey, TouchPolicy};
+use super::fault::Faults;
 use super::{Connected, Device, Health, KeyBackend, KeyInfo};
 use crate::error::HsmError;
 use crate::key::MAX_MESSAGE_BYTES;
@@ -37,14 +37,7 @@ const ATTESTATION_CERTIFICATE: u32 = 0x005f_ff01;
 struct PivBackend {
     token: PivToken,
     card: Card,
-    secret: Secret,
-}
-
-/// The PIN, until the card refuses it.
-struct Secret {
     pin: Pin,
-    /// It was right once and is not any more: it is never given again.
-    is_refused: bool,
 }
 
 /// Finds the card with this serial number and tries the PIN.
@@ -56,42 +49,19 @@ pub(super) fn connect(token: &PivToken, pins: &mut PinSource) -> Result<Connecte
         let reason = "a PIN that is not 6 to 8 bytes long";
         return Err(HsmError::PinInvalid { token: faults.token(), reason });
     }
-    let mut secret = Secret { pin: pin.clone(), is_refused: false };
     let exchange = card.exchange().map_err(|error| faults.from(error))?;
-    secret.with_pin(&exchange, faults, || Ok(()))?;
+    with_pin(&exchange, &pin, faults, || Ok(()))?;
     drop(exchange);
-    Ok(Connected { backend: Box::new(PivBackend { token: token.clone(), card, secret }), pin: Some(pin) })
-}
-
-impl Secret {
-    /// Runs `work` with the PIN verified, and takes the verification back afterwards.
-    ///
-    /// Nothing comes between the PIN and `work`: keys may want it immediately before each use.
-    fn with_pin<T>(
-        &mut self,
-        exchange: &Exchange<'_>,
-        faults: Faults<'_>,
-        work: impl FnOnce() -> Result<T, HsmError>,
-    ) -> Result<T, HsmError> {
-        if self.is_refused {
-            return Err(faults.wrong_pin(None));
-        }
-        let verified = verify(exchange, &self.pin, faults);
-        self.is_refused = matches!(verified, Err(HsmError::WrongPin { .. } | HsmError::PinLocked { .. }));
-        verified?;
-        let result = work();
-        // Where it does not work, the card is gone and with it the verification.
-        let _ = exchange.select();
-        result
-    }
+    let backend = PivBackend { token: token.clone(), card, pin: pin.clone() };
+    Ok(Connected { backend: Box::new(backend), pin: Some(pin) })
 }
 
 impl PivBackend {
     /// Begins a transaction with the card, selected and known to be the right one.
-    fn exchange(&mut self) -> Result<(Exchange<'_>, &mut Secret, Faults<'_>), HsmError> {
+    fn exchange(&mut self) -> Result<(Exchange<'_>, &Pin, Faults<'_, PivToken>), HsmError> {
         let faults = Faults(&self.token);
         let exchange = self.card.exchange().map_err(|error| faults.from(error))?;
-        Ok((exchange, &mut self.secret, faults))
+        Ok((exchange, &self.pin, faults))
     }
 
     fn slot(&self, key: &KeyRef) -> Result<PivSlot, HsmError> {
@@ -150,7 +120,7 @@ impl KeyBackend for PivBackend {
             Algorithm::Esp256 => slot::P256,
             other => return Err(Faults(&self.token).unsupported(other)),
         };
-        let (exchange, secret, faults) = self.exchange()?;
+        let (exchange, pin, faults) = self.exchange()?;
         match slot::read(&exchange, slot, key, faults) {
             Err(HsmError::KeyMissing { .. }) => {}
             Ok(_) | Err(HsmError::PublicKeyUnusable { .. }) => {
@@ -158,7 +128,7 @@ impl KeyBackend for PivBackend {
             }
             Err(error) => return Err(error),
         }
-        secret.with_pin(&exchange, faults, || {
+        with_pin(&exchange, pin, faults, || {
             management::authenticate(&exchange, faults)?;
             // Policies are left out: those of the slot hold, 9c asking for the PIN each time.
             match exchange.send(instruction::GENERATE, 0, slot.number(), &[0xac, 3, 0x80, 1, number]) {
@@ -169,12 +139,12 @@ impl KeyBackend for PivBackend {
         })
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(HsmError::MessageTooLong { length: message.len(), limit: MAX_MESSAGE_BYTES });
         }
         let slot = self.slot(key)?;
-        let (exchange, secret, faults) = self.exchange()?;
+        let (exchange, pin, faults) = self.exchange()?;
         let found = slot::read(&exchange, slot, key, faults)?;
         let thumbprint = found.public_key.thumbprint();
         // Another card is told by its serial number, another key here, before it signs.
@@ -192,13 +162,15 @@ impl KeyBackend for PivBackend {
         };
         let signature = match found.pin {
             PinPolicy::Never => sign(),
-            PinPolicy::Wanted => secret.with_pin(&exchange, faults, sign),
+            PinPolicy::Wanted => with_pin(&exchange, pin, faults, sign),
         }?;
-        let raw = match found.public_key.algorithm() {
-            Algorithm::Ed25519 => signature.try_into().ok(),
-            _ => p256::ecdsa::Signature::from_der(&signature).ok().map(|parsed| parsed.to_bytes().into()),
+        let algorithm = found.public_key.algorithm();
+        let raw = match algorithm {
+            Algorithm::Ed25519 => Some(signature),
+            _ => p256::ecdsa::Signature::from_der(&signature).ok().map(|parsed| parsed.to_bytes().to_vec()),
         };
-        raw.ok_or(HsmError::BadSignature { key: key.clone().into() })
+        raw.filter(|raw| raw.len() == algorithm.signature_len())
+            .ok_or(HsmError::BadSignature { key: key.clone().into() })
     }
 
     fn reopen(&mut self) -> Result<(), HsmError> {
@@ -220,7 +192,7 @@ fn info(token: &PivToken, device: Device, slot: PivSlot, found: &SlotKey) -> Key
     KeyInfo {
         reference: reference.with_public_key(found.public_key.thumbprint()),
         label: String::new(),
-        public_key: found.public_key,
+        public_key: found.public_key.clone(),
         device,
         // No command hands a private key out.
         exportable: Some(false),
@@ -265,11 +237,27 @@ fn sign_once(
         .ok_or(CardError::Malformed("a signature without its tags"))
 }
 
+/// Runs `work` with the PIN verified, and takes the verification back afterwards.
+///
+/// Nothing comes between the PIN and `work`: keys may want it immediately before each use.
+fn with_pin<T>(
+    exchange: &Exchange<'_>,
+    pin: &Pin,
+    faults: Faults<'_, PivToken>,
+    work: impl FnOnce() -> Result<T, HsmError>,
+) -> Result<T, HsmError> {
+    verify(exchange, pin, faults)?;
+    let result = work();
+    // Where it does not work, the card is gone and with it the verification.
+    let _ = exchange.select();
+    result
+}
+
 /// Gives the PIN, unless the card would lock if it were wrong.
-fn verify(exchange: &Exchange<'_>, pin: &Pin, faults: Faults<'_>) -> Result<(), HsmError> {
+fn verify(exchange: &Exchange<'_>, pin: &Pin, faults: Faults<'_, PivToken>) -> Result<(), HsmError> {
     match tries_left(exchange, faults)? {
-        0 => return Err(HsmError::PinLocked { token: faults.token() }),
-        1 => return Err(HsmError::PinLastTry { token: faults.token() }),
+        0 => return Err(faults.pin_locked()),
+        1 => return Err(faults.pin_last_try()),
         _ => {}
     }
     let mut padded = Zeroizing::new([0xff; PIN_BYTES]);
@@ -278,9 +266,9 @@ fn verify(exchange: &Exchange<'_>, pin: &Pin, faults: Faults<'_>) -> Result<(), 
     }
     match exchange.send(instruction::VERIFY, 0, PIN_REFERENCE, padded.as_slice()) {
         Ok(_) => Ok(()),
-        Err(CardError::Status(Status::BLOCKED)) => Err(HsmError::PinLocked { token: faults.token() }),
+        Err(CardError::Status(Status::BLOCKED)) => Err(faults.pin_locked()),
         Err(CardError::Status(status)) => match status.tries_left() {
-            Some(0) => Err(HsmError::PinLocked { token: faults.token() }),
+            Some(0) => Err(faults.pin_locked()),
             left @ Some(_) => Err(faults.wrong_pin(left)),
             None => Err(faults.from(CardError::Status(status))),
         },
@@ -289,7 +277,7 @@ fn verify(exchange: &Exchange<'_>, pin: &Pin, faults: Faults<'_>) -> Result<(), 
 }
 
 /// Asks how many wrong PINs the card takes before it locks; asking costs no try.
-fn tries_left(exchange: &Exchange<'_>, faults: Faults<'_>) -> Result<u8, HsmError> {
+fn tries_left(exchange: &Exchange<'_>, faults: Faults<'_, PivToken>) -> Result<u8, HsmError> {
     match exchange.send(instruction::VERIFY, 0, PIN_REFERENCE, &[]) {
         Ok(_) => Err(faults.device("the card takes the PIN for verified".into())),
         Err(CardError::Status(Status::BLOCKED)) => Ok(0),

@@ -1,7 +1,7 @@
 //! Keys on PKCS#11 tokens: smart cards, HSMs and SoftHSM2, through the module of their vendor.
 //!
-//! PKCS#11 v2.40 and v3.0, of which CKM_ECDSA over our own SHA-256 and single-part CKM_EDDSA are used.
-//! A module's mechanism list is not consulted: SoftHSM2 leaves out CKM_EDDSA, with which it signs. Not
+//! PKCS#11 v2.40, v3.0 and v3.2, of which CKM_ECDSA over our own SHA-256, single-part CKM_EDDSA and CKM_ML_DSA
+//! with the empty context are used; whether the token hedges ML-DSA is left to it. A module's mechanism list is not consulted: SoftHSM2 leaves out CKM_EDDSA, with which it signs. Not
 //! here: initializing tokens and changing PINs, which their own tools do.
 
 mod fault;
@@ -15,16 +15,17 @@ use chancery_formats::id::is_label;
 use chancery_formats::key::{Algorithm, Protection};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::dsa::{HedgeType, SignAdditionalContext};
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
-use cryptoki::object::{Attribute, KeyType};
+use cryptoki::object::{Attribute, KeyType, MlDsaParameterSetType};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::TokenInfo;
 use cryptoki::types::AuthPin;
 use sha2::{Digest, Sha256};
 
-use self::fault::Faults;
 use self::module::{Module, Opened};
 use self::object::{EDWARDS25519, P256, PrivateObject};
+use super::fault::Faults;
 use super::{Connected, Device, Health, KeyBackend, KeyInfo};
 use crate::error::HsmError;
 use crate::reference::{KeyRef, Location, Pkcs11Object, Pkcs11Token, TokenRef};
@@ -66,7 +67,7 @@ impl Pkcs11Backend {
         let faults = Faults(&self.token);
         self.module
             .with(&self.opened, work)
-            .unwrap_or_else(|| Err(faults.lost("the module was initialized anew")))
+            .unwrap_or_else(|| Err(faults.lost("the module was initialized anew".into())))
     }
 
     /// Signs with the PIN given between the start and the end, as PIV slot 9c wants it; nothing where the module
@@ -108,7 +109,7 @@ impl Pkcs11Backend {
         let handles =
             object::private_handles(session, self.object(key)?).map_err(|e| Faults(&self.token).from(e))?;
         match handles[..] {
-            [handle] => object::read(session, handle, &Faults(&self.token), key),
+            [handle] => object::read(session, handle, Faults(&self.token), key),
             [] => Err(HsmError::KeyMissing { key: key.clone().into() }),
             _ => Err(HsmError::KeyAmbiguous { key: key.clone().into(), count: handles.len() }),
         }
@@ -120,7 +121,7 @@ impl Pkcs11Backend {
         KeyInfo {
             reference: reference.with_public_key(private.public_key.thumbprint()),
             label: private.label.clone(),
-            public_key: private.public_key,
+            public_key: private.public_key.clone(),
             device: self.opened.device(),
             exportable: private.exportable(),
             generated_inside: private.generated_inside(),
@@ -163,7 +164,7 @@ impl KeyBackend for Pkcs11Backend {
         self.with_session(|session| {
             let mut keys = Vec::new();
             for handle in object::private_handles(session, &any).map_err(|e| faults.from(e))? {
-                match object::read(session, handle, &faults, &key) {
+                match object::read(session, handle, faults, &key) {
                     Ok(private) => keys.push(self.info(&private)),
                     Err(HsmError::PublicKeyUnusable { .. }) => {}
                     Err(error) => return Err(error),
@@ -182,9 +183,14 @@ impl KeyBackend for Pkcs11Backend {
 
     fn generate(&mut self, key: &KeyRef, algorithm: Algorithm) -> Result<(), HsmError> {
         let faults = Faults(&self.token);
-        let (mechanism, key_type, curve) = match algorithm {
-            Algorithm::Ed25519 => (Mechanism::EccEdwardsKeyPairGen, KeyType::EC_EDWARDS, EDWARDS25519),
-            Algorithm::Esp256 => (Mechanism::EccKeyPairGen, KeyType::EC, P256),
+        let curve = |curve: &[u8]| Attribute::EcParams(curve.to_vec());
+        let (mechanism, key_type, parameters) = match algorithm {
+            Algorithm::Ed25519 => (Mechanism::EccEdwardsKeyPairGen, KeyType::EC_EDWARDS, curve(EDWARDS25519)),
+            Algorithm::Esp256 => (Mechanism::EccKeyPairGen, KeyType::EC, curve(P256)),
+            Algorithm::MlDsa87 => {
+                let set = MlDsaParameterSetType::ML_DSA_87.into();
+                (Mechanism::MlDsaKeyPairGen, KeyType::ML_DSA, Attribute::ParameterSet(set))
+            }
             _ => return Err(faults.unsupported(algorithm)),
         };
         let name = self.object(key)?;
@@ -192,7 +198,7 @@ impl KeyBackend for Pkcs11Backend {
         let id = Attribute::Id(name.id.clone().map_or_else(random_id, Ok)?);
         let shared = [Attribute::Token(true), Attribute::KeyType(key_type), label, id];
         // Without CKA_VERIFY, which tpm2-pkcs11 takes for the right to decrypt, and which is refused below.
-        let public = [Attribute::Private(false), Attribute::EcParams(curve.to_vec())];
+        let public = [Attribute::Private(false), parameters];
         let private = [
             Attribute::Private(true),
             Attribute::Sensitive(true),
@@ -209,7 +215,7 @@ impl KeyBackend for Pkcs11Backend {
             let (public, private) = ([&shared[..], &public].concat(), [&shared[..], &private].concat());
             let pair = session.generate_key_pair(&mechanism, &public, &private);
             let (public, private) = pair.map_err(|error| faults.generating(error, algorithm))?;
-            let checked = object::refuse_exportable(session, private, &faults, key);
+            let checked = object::refuse_exportable(session, private, faults, key);
             if checked.is_err() {
                 // A key that is refused must not stay under the name that was asked for.
                 let _ = session.destroy_object(private).and(session.destroy_object(public));
@@ -218,7 +224,7 @@ impl KeyBackend for Pkcs11Backend {
         })
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         if self.found.as_ref().is_none_or(|(found, _)| found != key.location()) {
             self.find(key)?;
         }
@@ -233,6 +239,9 @@ impl KeyBackend for Pkcs11Backend {
                 (Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519)), message)
             }
             Algorithm::Esp256 => (Mechanism::Ecdsa, &digest),
+            Algorithm::MlDsa87 => {
+                (Mechanism::MlDsa(SignAdditionalContext::new(HedgeType::Preferred, None)), message)
+            }
             other => return Err(faults.unsupported(other)),
         };
         let signature = self.with_session(|session| {
@@ -252,8 +261,10 @@ impl KeyBackend for Pkcs11Backend {
                 faults.device("it does not sign in parts, which a PIN for each use needs".into())
             })
         })?;
-        let length = signature.len();
-        signature.try_into().map_err(|_| faults.device(format!("a signature of {length} bytes").into()))
+        if signature.len() != private.public_key.algorithm().signature_len() {
+            return Err(faults.device(format!("a signature of {} bytes", signature.len()).into()));
+        }
+        Ok(signature)
     }
 
     fn reopen(&mut self) -> Result<(), HsmError> {

@@ -5,6 +5,7 @@
 //! certificates say `software`. Not here: backups of the file, which are copies of it.
 
 mod file;
+mod ml_dsa;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use pkcs8::{
 };
 use zeroize::Zeroizing;
 
+use self::ml_dsa::MlDsaKey;
 use super::{Connected, Device, Health, KeyBackend, KeyInfo, Purpose};
 use crate::error::HsmError;
 use crate::reference::{KeyRef, TokenRef};
@@ -37,6 +39,7 @@ pub struct SoftwareKey(Secret);
 
 enum Secret {
     Ed25519(Box<ed25519_dalek::SigningKey>),
+    MlDsa87(Box<MlDsaKey>),
     P256(Box<p256::ecdsa::SigningKey>),
 }
 
@@ -56,6 +59,7 @@ impl SoftwareKey {
                 Algorithm::Ed25519 => {
                     return Ok(Self(Secret::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed).into())));
                 }
+                Algorithm::MlDsa87 => return Ok(Self(Secret::MlDsa87(MlDsaKey::from_seed(&seed).into()))),
                 Algorithm::Esp256 => {
                     // Once in 2^32 the bytes are no scalar of the curve, and others are drawn.
                     if let Ok(key) = p256::ecdsa::SigningKey::from_slice(seed.as_slice()) {
@@ -147,6 +151,7 @@ impl SoftwareKey {
                 ed25519_dalek::pkcs8::KeypairBytes { secret_key: key.to_bytes(), public_key: None }
                     .to_pkcs8_der()
             }
+            Secret::MlDsa87(key) => key.to_pkcs8_der(),
             Secret::P256(key) => key.to_pkcs8_der(),
         };
         document.map_err(|_| invalid(path, "it cannot be encoded"))
@@ -157,9 +162,15 @@ impl SoftwareKey {
         if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_der(der) {
             return Ok(Self(Secret::Ed25519(key.into())));
         }
-        match p256::ecdsa::SigningKey::from_pkcs8_der(der) {
-            Ok(key) => Ok(Self(Secret::P256(key.into()))),
-            Err(_) => Err(invalid(path, "neither an Ed25519 nor a P-256 key")),
+        if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_der(der) {
+            return Ok(Self(Secret::P256(key.into())));
+        }
+        match MlDsaKey::from_pkcs8_der(der) {
+            Ok(key) => Ok(Self(Secret::MlDsa87(key.into()))),
+            Err(_) => Err(invalid(
+                path,
+                "neither an Ed25519 key, nor a P-256 key, nor the seed of an ML-DSA-87 key",
+            )),
         }
     }
 
@@ -168,6 +179,7 @@ impl SoftwareKey {
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Secret::Ed25519(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
+            Secret::MlDsa87(key) => PublicKey::MlDsa87(key.public_key()),
             Secret::P256(key) => {
                 let point = key.verifying_key().to_sec1_point(false);
                 let mut coordinates = point.as_bytes().iter().skip(1).copied();
@@ -177,12 +189,13 @@ impl SoftwareKey {
         }
     }
 
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         match &self.0 {
-            Secret::Ed25519(key) => key.sign(message).to_bytes(),
+            Secret::Ed25519(key) => Ok(key.sign(message).to_bytes().to_vec()),
+            Secret::MlDsa87(key) => key.sign(message),
             Secret::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.sign(message);
-                signature.to_bytes().into()
+                Ok(signature.to_bytes().to_vec())
             }
         }
     }
@@ -285,8 +298,8 @@ impl KeyBackend for SoftwareBackend {
         }
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
-        Ok(self.key(key)?.sign(message))
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
+        self.key(key)?.sign(message)
     }
 
     fn reopen(&mut self) -> Result<(), HsmError> {

@@ -19,14 +19,14 @@ use chancery_formats::key::{Algorithm, Protection};
 use sha2::{Digest, Sha256};
 
 use self::channel::LoginKeys;
-use self::fault::Faults;
 use self::object::{Object, kind};
 use self::session::{DeviceInfo, Session};
 use self::transport::Link;
 use self::wire::{WireError, command};
+use super::fault::Faults;
 use super::{Connected, Device, Health, KeyBackend, KeyInfo};
 use crate::advisory::{self, Model};
-use crate::audit::{AuditLedger, AuditRead};
+use crate::audit::{AuditLedger, AuditRead, AuditView};
 use crate::error::HsmError;
 use crate::key::MAX_MESSAGE_BYTES;
 use crate::point;
@@ -34,6 +34,9 @@ use crate::probe::{FoundToken, Probed, Unreachable};
 use crate::provision::FACTORY_LOGIN;
 use crate::reference::{Connector, KeyRef, Location, Partial, Scheme, TokenRef, YubiHsmToken};
 use crate::secret::{Pin, PinSource};
+
+/// What the device signs with.
+pub(crate) const ALGORITHMS: [Algorithm; 2] = [Algorithm::Ed25519, Algorithm::Esp256];
 
 /// What new keys are called on the device; references name them by their id.
 const LABEL: &str = "chancery";
@@ -235,6 +238,12 @@ impl KeyBackend for YubiHsmBackend {
         read
     }
 
+    fn look_at_audit(&mut self) -> Result<Option<AuditView>, HsmError> {
+        let view = audit::look(&mut self.session, &self.device.serial);
+        let view = view.map_err(|error| Faults(&self.token).auditing(error.into()))?;
+        Ok(Some(AuditView { keys: self.list()?, ..view }))
+    }
+
     fn generate(&mut self, key: &KeyRef, algorithm: Algorithm) -> Result<(), HsmError> {
         let id = self.id(key)?;
         // Never exportable under wrap: a backup is a decision that a ceremony makes.
@@ -265,7 +274,7 @@ impl KeyBackend for YubiHsmBackend {
         }
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(HsmError::MessageTooLong { length: message.len(), limit: MAX_MESSAGE_BYTES });
         }
@@ -285,12 +294,11 @@ impl KeyBackend for YubiHsmBackend {
         let faults = Faults(&self.token);
         let signature = result.map_err(|error| faults.signing(error, key))?;
         let raw = match algorithm {
-            Algorithm::Ed25519 => signature.try_into().ok(),
-            _ => {
-                p256::ecdsa::Signature::from_der(&signature).ok().map(|signature| signature.to_bytes().into())
-            }
+            Algorithm::Ed25519 => Some(signature),
+            _ => p256::ecdsa::Signature::from_der(&signature).ok().map(|parsed| parsed.to_bytes().to_vec()),
         };
-        raw.ok_or(HsmError::BadSignature { key: key.clone().into() })
+        raw.filter(|raw| raw.len() == algorithm.signature_len())
+            .ok_or(HsmError::BadSignature { key: key.clone().into() })
     }
 
     fn reopen(&mut self) -> Result<(), HsmError> {
@@ -322,7 +330,7 @@ pub(crate) fn look(wanted: &Partial, probed: &mut Probed) {
             // That nobody answers at the usual place says nothing unless it was asked for.
             Err(_) if wanted.connector.is_none() && token.connector != Connector::Usb => {}
             Err(error) => probed.unreachable.push(Unreachable {
-                what: format!("YubiHSM 2 at {}", TokenRef::YubiHsm(token.clone()).reference()),
+                what: format!("YubiHSM 2 at {}", token.connector),
                 error: Faults(&token).opening(error),
             }),
             Ok(_) => {}
@@ -345,7 +353,7 @@ fn describe(token: &YubiHsmToken, info: &DeviceInfo) -> FoundToken {
         reference: TokenRef::YubiHsm(token.clone()).reference(),
         name: format!("YubiHSM 2 {}", info.serial),
         device: device(info),
-        algorithms: Algorithm::ALL.to_vec(),
+        algorithms: ALGORITHMS.to_vec(),
         notes,
         keys: Vec::new(),
     }

@@ -41,7 +41,7 @@ impl KeyBackend for Faulty {
         self.inner.generate(key, algorithm)
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         self.calls.lock().unwrap().push("sign");
         let token = || Box::new(TokenRef::File("memory".into()));
         match self.faults.first() {

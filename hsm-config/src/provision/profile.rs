@@ -10,7 +10,7 @@ use chancery_formats::key::Algorithm;
 use serde::Deserialize;
 
 use crate::advisory;
-use crate::backend::yubihsm::administer;
+use crate::backend::yubihsm::{ALGORITHMS, administer};
 
 /// The longest profile, in bytes.
 pub const MAX_PROFILE_BYTES: usize = 64 * 1_024;
@@ -37,6 +37,19 @@ pub struct Profile {
     #[serde(default, rename = "wrap-key")]
     pub wrap_keys: Vec<WrapKeyProfile>,
 }
+
+/// Commands without which nobody can show that a key signed only what was asked for.
+const RECORDED: [&str; 9] = [
+    "delete-object",
+    "export-wrapped",
+    "generate-asymmetric-key",
+    "import-wrapped",
+    "put-asymmetric-key",
+    "set-option",
+    "sign-attestation-certificate",
+    "sign-ecdsa",
+    "sign-eddsa",
+];
 
 /// What the device's own log records.
 #[derive(Clone, Debug, Deserialize)]
@@ -170,7 +183,7 @@ impl KeyProfile {
     /// Returns the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == self.algorithm)
+        ALGORITHMS.into_iter().find(|algorithm| algorithm.name() == self.algorithm)
     }
 }
 
@@ -185,8 +198,7 @@ impl Profile {
         if text.len() > MAX_PROFILE_BYTES {
             return Err(ProfileError::Syntax("it is longer than 64 KiB".into()));
         }
-        let profile: Self =
-            toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string().trim().into()))?;
+        let profile: Self = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         profile.check().map_err(ProfileError::Content)?;
         Ok(profile)
     }
@@ -221,7 +233,18 @@ impl Profile {
         if !has(Role::Audit) {
             return Err("no login has the role audit, and so none can compare the device".into());
         }
-        Ok(())
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        if !self.audit.force {
+            return Err(
+                "audit: force has to be true where a key signs, or signatures go by without an entry".into(),
+            );
+        }
+        match RECORDED.iter().find(|name| !self.audit.commands.iter().any(|known| known == *name)) {
+            Some(missing) => Err(format!("audit: {missing} has to be recorded where a key signs")),
+            None => Ok(()),
+        }
     }
 
     fn check_login(&self, login: &LoginProfile) -> Result<(), String> {
@@ -245,6 +268,19 @@ impl Profile {
             None => Ok(()),
         }
     }
+}
+
+/// Says on one line what is wrong and where: `line 3, column 1: unknown field …`.
+fn syntax(text: &str, error: &toml::de::Error) -> ProfileError {
+    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    ProfileError::Syntax(match before {
+        Some(before) => {
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!("line {}, column {column}: {message}", before.matches('\n').count() + 1)
+        }
+        None => message,
+    })
 }
 
 fn check_object(kind: &str, id: u16, label: &str, domains: &BTreeSet<u8>) -> Result<(), String> {

@@ -42,13 +42,22 @@ fn profiles_that_give_too_much_are_refused() {
         (with("algorithm = \"Ed25519\"", "algorithm = \"Ed25519\"\nexportable = true"), "no wrap key"),
         (with("label = \"chancery issuing\"", "label = \"a\\u202eb\""), "visible text"),
         (with("domains = [1]\n", "domains = [17]\n"), "domains are from 1 to 16"),
+        (with("force = true", "force = false"), "force has to be true"),
+        (with("\"sign-eddsa\", ", ""), "sign-eddsa has to be recorded"),
+        (with("\"export-wrapped\", ", ""), "export-wrapped has to be recorded"),
     ];
     for (text, words) in refused {
         let said = refusal(&text);
         assert!(said.contains(words), "{said}");
     }
-    assert!(refusal(&with("id = 2\n", "id = 2\nsurprise = 1\n")).contains("surprise"));
-    assert!(refusal("").starts_with("not a profile"));
+    let surprised = refusal(&with("id = 2\n", "id = 2\nsurprise = 1\n"));
+    let line = REVIEWED.split_once("id = 2\n").unwrap().0.lines().count() + 2;
+    assert!(surprised.starts_with(&format!("not a profile: line {line}, column 1: ")), "{surprised}");
+    assert!(surprised.contains("surprise"), "{surprised}");
+    for text in ["", "device = ", "[", "device = \"yubihsm2\"\ndevice = \"x\"", "x = \"\"\"\n\n"] {
+        let said = refusal(text);
+        assert!(said.starts_with("not a profile") && said.lines().count() == 1, "{said}");
+    }
     assert!(refusal(&"#".repeat(70_000)).contains("64 KiB"));
 }
 

@@ -4,8 +4,7 @@ use std::fmt::{self, Formatter, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::{
-    Connector, KeyRef, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, TokenRef,
-    YubiHsmToken,
+    KeyRef, Location, PinOrigin, PivSlot, PivToken, Pkcs11Object, Pkcs11Token, TokenRef, YubiHsmToken,
 };
 
 pub(super) fn key(key: &KeyRef, f: &mut Formatter<'_>) -> fmt::Result {
@@ -111,10 +110,7 @@ fn yubihsm(f: &mut Formatter<'_>, token: &YubiHsmToken, id: Option<u16>) -> fmt:
     if let Some(audit_id) = token.audit_id {
         write!(f, ";audit-id={audit_id}")?;
     }
-    match &token.connector {
-        Connector::Http { host, port } => write!(f, "?connector=http://{host}:{port}")?,
-        Connector::Usb => f.write_str("?connector=usb")?,
-    }
+    write!(f, "?connector={}", token.connector)?;
     pin_source(f, '&', token.pin_source.as_ref())
 }
 

@@ -141,6 +141,27 @@ pub(super) fn signs_p256(fixture: &mut dyn Fixture) -> Checked {
     signs_with(fixture, Algorithm::Esp256)
 }
 
+pub(super) fn signs_ml_dsa_87(fixture: &mut dyn Fixture) -> Checked {
+    signs_with(fixture, Algorithm::MlDsa87)
+}
+
+pub(super) fn lacks_others(fixture: &mut dyn Fixture) -> Checked {
+    let has = fixture.algorithms();
+    let lacking: Vec<_> = Algorithm::ALL.into_iter().filter(|algorithm| !has.contains(algorithm)).collect();
+    if lacking.is_empty() {
+        return Err(Unavailable("the device has every algorithm").into());
+    }
+    if !fixture.makes_keys() {
+        return Err(Unavailable("keys are made with the vendor's tools").into());
+    }
+    for algorithm in lacking {
+        let made = generate(&fixture.key(MISSING), algorithm, &mut fixture.pins());
+        refused(made, &["algorithm-unsupported"])?;
+        refused(open(&fixture.key(MISSING), &mut fixture.pins()), &["key-missing"])?;
+    }
+    Ok(())
+}
+
 pub(super) fn wrong_pin(fixture: &mut dyn Fixture) -> Checked {
     let reference = fixture.key(1);
     let mut pins = fixture.wrong_pins();

@@ -1,46 +1,15 @@
 //! What the failures of a YubiKey's PIV application mean to an operator.
 
-use chancery_formats::key::Algorithm;
-
 use super::card::{CardError, Status};
-use crate::error::{HsmError, Source};
-use crate::reference::{KeyRef, PivToken, TokenRef};
+use crate::backend::fault::Faults;
+use crate::error::HsmError;
+use crate::reference::{KeyRef, PivToken};
 
-/// Turns the errors of one card into ours.
-#[derive(Clone, Copy)]
-pub(super) struct Faults<'a>(pub(super) &'a PivToken);
-
-impl Faults<'_> {
-    pub(super) fn token(&self) -> Box<TokenRef> {
-        Box::new(TokenRef::Piv(self.0.clone()))
-    }
-
-    pub(super) fn device(&self, source: Source) -> HsmError {
-        HsmError::Device { token: self.token(), source }
-    }
-
-    pub(super) fn not_permitted(&self, action: &'static str) -> HsmError {
-        HsmError::NotPermitted { token: self.token(), action }
-    }
-
-    pub(super) fn unsupported(&self, algorithm: Algorithm) -> HsmError {
-        HsmError::Unsupported { token: self.token(), algorithm }
-    }
-
-    pub(super) fn wrong_pin(&self, left: Option<u8>) -> HsmError {
-        HsmError::WrongPin { token: self.token(), left }
-    }
-
-    fn lost(&self, source: Source) -> HsmError {
-        HsmError::SessionLost { token: self.token(), source }
-    }
-
+impl Faults<'_, PivToken> {
     /// Reads the error of looking for the card.
     pub(super) fn opening(&self, error: CardError) -> HsmError {
         match error {
-            CardError::Absent(error) => {
-                HsmError::TokenAbsent { token: self.token(), source: error.map(Into::into) }
-            }
+            CardError::Absent(error) => self.absent(error.map(Into::into)),
             error => self.from(error),
         }
     }

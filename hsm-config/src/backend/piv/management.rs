@@ -7,9 +7,10 @@ use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
 
 use super::card::{self, CardError, Exchange, Status, instruction};
-use super::fault::Faults;
 use super::slot;
+use crate::backend::fault::Faults;
 use crate::error::HsmError;
+use crate::reference::PivToken;
 
 /// The object for printed information.
 const PROTECTED: u32 = 0x005f_c109;
@@ -19,7 +20,7 @@ const MANAGEMENT: u8 = 0x9b;
 const NOT_KEPT: &str = "make keys, as its management key is not an AES key kept behind the PIN";
 
 /// Proves the management key that the card keeps; the PIN is verified already.
-pub(super) fn authenticate(exchange: &Exchange<'_>, faults: Faults<'_>) -> Result<(), HsmError> {
+pub(super) fn authenticate(exchange: &Exchange<'_>, faults: Faults<'_, PivToken>) -> Result<(), HsmError> {
     let from = |error| faults.from(error);
     let object = match slot::data(exchange, PROTECTED) {
         Err(CardError::Status(Status::NOT_FOUND)) => return Err(faults.not_permitted(NOT_KEPT)),

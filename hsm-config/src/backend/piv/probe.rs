@@ -3,10 +3,13 @@
 use chancery_formats::key::Algorithm;
 
 use super::card::{Card, CardError};
-use super::fault::Faults;
 use crate::advisory::{self, Model};
+use crate::backend::fault::Faults;
 use crate::probe::{FoundKey, FoundToken, Probed, Unreachable};
 use crate::reference::{Partial, PivToken, Scheme, TokenRef};
+
+/// What a card signs with; Ed25519 where its firmware has it.
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Ed25519, Algorithm::Esp256];
 
 /// The first firmware with Ed25519.
 const WITH_ED25519: [u8; 3] = [5, 7, 0];
@@ -52,7 +55,7 @@ fn describe(mut card: Card, probed: &mut Probed) {
         reference: TokenRef::Piv(token).reference(),
         name,
         device: super::device(&card),
-        algorithms: if has_ed25519 { Algorithm::ALL.to_vec() } else { vec![Algorithm::Esp256] },
+        algorithms: if has_ed25519 { ALGORITHMS.to_vec() } else { vec![Algorithm::Esp256] },
         notes,
         keys,
     });

@@ -6,10 +6,10 @@
 use chancery_formats::key::{Algorithm, PublicKey};
 
 use super::card::{self, CardError, Exchange, Status, instruction};
-use super::fault::Faults;
+use crate::backend::fault::Faults;
 use crate::error::HsmError;
 use crate::point;
-use crate::reference::{KeyRef, PivSlot};
+use crate::reference::{KeyRef, PivSlot, PivToken};
 
 /// The card's number for P-256.
 pub(super) const P256: u8 = 0x11;
@@ -31,7 +31,7 @@ pub(super) enum TouchPolicy {
 }
 
 /// The key in a slot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SlotKey {
     pub(super) public_key: PublicKey,
     pub(super) pin: PinPolicy,
@@ -44,7 +44,7 @@ pub(super) fn read(
     exchange: &Exchange<'_>,
     slot: PivSlot,
     key: &KeyRef,
-    faults: Faults<'_>,
+    faults: Faults<'_, PivToken>,
 ) -> Result<SlotKey, HsmError> {
     let answer = match exchange.send(instruction::METADATA, 0, slot.number(), &[]) {
         Ok(answer) => answer,

@@ -4,55 +4,18 @@ use chancery_formats::key::Algorithm;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState};
 
-use crate::error::{HsmError, Source};
-use crate::reference::{KeyRef, Pkcs11Token, TokenRef};
+use crate::backend::fault::Faults;
+use crate::error::HsmError;
+use crate::reference::{KeyRef, Pkcs11Token};
 
-/// Turns the errors of one token into ours.
-#[derive(Clone, Copy)]
-pub(super) struct Faults<'a>(pub(super) &'a Pkcs11Token);
-
-impl Faults<'_> {
-    fn token(&self) -> Box<TokenRef> {
-        Box::new(TokenRef::Pkcs11(self.0.clone()))
-    }
-
-    pub(super) fn absent(&self, source: Option<Source>) -> HsmError {
-        HsmError::TokenAbsent { token: self.token(), source }
-    }
-
-    pub(super) fn ambiguous(&self, count: usize) -> HsmError {
-        HsmError::TokenAmbiguous { token: self.token(), count }
-    }
-
-    pub(super) fn device(&self, source: Source) -> HsmError {
-        HsmError::Device { token: self.token(), source }
-    }
-
-    pub(super) fn lost(&self, reason: &'static str) -> HsmError {
-        HsmError::SessionLost { token: self.token(), source: reason.into() }
-    }
-
-    pub(super) fn pin_locked(&self) -> HsmError {
-        HsmError::PinLocked { token: self.token() }
-    }
-
-    pub(super) fn pin_last_try(&self) -> HsmError {
-        HsmError::PinLastTry { token: self.token() }
-    }
-
-    pub(super) fn unsupported(&self, algorithm: Algorithm) -> HsmError {
-        HsmError::Unsupported { token: self.token(), algorithm }
-    }
-
+impl Faults<'_, Pkcs11Token> {
     /// Reads the result of a login. One that another session of this process made counts.
     pub(super) fn login(&self, result: Result<(), Error>) -> Result<(), HsmError> {
         use RvError::{PinIncorrect, PinInvalid, PinLenRange, PinLocked, UserAlreadyLoggedIn};
 
         match result {
             Ok(()) | Err(Error::Pkcs11(UserAlreadyLoggedIn, _)) => Ok(()),
-            Err(Error::Pkcs11(PinIncorrect | PinInvalid | PinLenRange, _)) => {
-                Err(HsmError::WrongPin { token: self.token(), left: None })
-            }
+            Err(Error::Pkcs11(PinIncorrect | PinInvalid | PinLenRange, _)) => Err(self.wrong_pin(None)),
             Err(Error::Pkcs11(PinLocked, _)) => Err(self.pin_locked()),
             Err(error) => Err(self.from(error)),
         }
@@ -61,7 +24,7 @@ impl Faults<'_> {
     /// Reads the error of opening a session.
     pub(super) fn opening(&self, error: Error) -> HsmError {
         match error {
-            Error::Pkcs11(RvError::SessionCount, _) => HsmError::SessionsExhausted { token: self.token() },
+            Error::Pkcs11(RvError::SessionCount, _) => self.sessions_exhausted(),
             error => self.absent(Some(error.into())),
         }
     }
@@ -70,7 +33,7 @@ impl Faults<'_> {
     pub(super) fn check(&self, session: &Session, is_logged_in: bool) -> Result<(), HsmError> {
         let state = session.get_session_info().map_err(|error| self.from(error))?.session_state();
         if is_logged_in && !matches!(state, SessionState::RoUser | SessionState::RwUser) {
-            return Err(self.lost("the login is gone"));
+            return Err(self.lost("the login is gone".into()));
         }
         Ok(())
     }
@@ -107,9 +70,7 @@ impl Faults<'_> {
                 | MechanismInvalid,
                 _,
             ) => self.unsupported(algorithm),
-            Error::Pkcs11(SessionReadOnly | TokenWriteProtected, _) => {
-                HsmError::NotPermitted { token: self.token(), action: "make keys" }
-            }
+            Error::Pkcs11(SessionReadOnly | TokenWriteProtected, _) => self.not_permitted("make keys"),
             error => self.from(error),
         }
     }
@@ -138,7 +99,7 @@ impl Faults<'_> {
                 | TokenNotRecognized
                 | UserNotLoggedIn,
                 _,
-            ) => HsmError::SessionLost { token: self.token(), source: error.into() },
+            ) => self.lost(error.into()),
             error => self.device(error.into()),
         }
     }

@@ -14,8 +14,8 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
-use super::fault::Faults;
 use crate::backend::Device;
+use crate::backend::fault::Faults;
 use crate::error::HsmError;
 use crate::reference::Pkcs11Token;
 

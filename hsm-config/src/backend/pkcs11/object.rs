@@ -3,14 +3,16 @@
 use chancery_formats::id::is_label;
 use chancery_formats::key::{Algorithm, PublicKey};
 use cryptoki::error::Error;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{
+    Attribute, AttributeType, KeyType, MlDsaParameterSetType, ObjectClass, ObjectHandle, ParameterSetType,
+};
 use cryptoki::session::Session;
 use pkcs8::SubjectPublicKeyInfoRef;
 
-use super::fault::Faults;
+use crate::backend::fault::Faults;
 use crate::error::HsmError;
 use crate::point;
-use crate::reference::{KeyRef, Pkcs11Object};
+use crate::reference::{KeyRef, Pkcs11Object, Pkcs11Token};
 
 /// CKA_EC_PARAMS of Ed25519: the object identifier 1.3.101.112 (RFC 8410).
 pub(super) const EDWARDS25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
@@ -72,26 +74,42 @@ pub(super) fn private_handles(session: &Session, name: &Pkcs11Object) -> Result<
 pub(super) fn read(
     session: &Session,
     handle: ObjectHandle,
-    faults: &Faults<'_>,
+    faults: Faults<'_, Pkcs11Token>,
     key: &KeyRef,
 ) -> Result<PrivateObject, HsmError> {
     let attributes = Attributes::read(session, handle).map_err(|error| faults.from(error))?;
     let unusable = |reason| HsmError::PublicKeyUnusable { key: key.clone().into(), reason };
-    let algorithm = attributes.algorithm().ok_or(unusable("its type or curve is another"))?;
-    let points = attributes.public_points(session).map_err(|error| faults.from(error))?;
+    let algorithm = attributes.algorithm().ok_or(unusable("its type, curve or parameter set is another"))?;
+    let values = attributes.public_values(session, algorithm).map_err(|error| faults.from(error))?;
     let mut public_keys = Vec::new();
-    for point in points {
-        let public_key = point::public_key(algorithm, &point).map_err(unusable)?;
+    for value in values {
+        let public_key = point::public_key(algorithm, &value).map_err(unusable)?;
         if !public_keys.contains(&public_key) {
             public_keys.push(public_key);
         }
     }
-    let public_key = match public_keys[..] {
-        [public_key] => public_key,
-        [] => return Err(unusable("the token keeps none for it")),
-        _ => return Err(unusable("the token keeps several for it")),
+    match (public_keys.pop(), public_keys.is_empty()) {
+        (Some(public_key), true) => Ok(attributes.into_object(handle, public_key)),
+        (None, _) => Err(unusable("the token keeps none for it")),
+        _ => Err(unusable("the token keeps several for it")),
+    }
+}
+
+/// Reads the public key of a public object: CKA_EC_POINT or, for ML-DSA, CKA_VALUE; nothing where it is empty.
+fn public_value(
+    session: &Session,
+    handle: ObjectHandle,
+    algorithm: Algorithm,
+) -> Result<Option<Vec<u8>>, Error> {
+    let wanted = match algorithm {
+        Algorithm::MlDsa87 => AttributeType::Value,
+        _ => AttributeType::EcPoint,
     };
-    Ok(attributes.into_object(handle, public_key))
+    let value = match session.get_attributes(handle, &[wanted])?.pop() {
+        Some(Attribute::EcPoint(value) | Attribute::Value(value)) => Some(value),
+        _ => None,
+    };
+    Ok(value.filter(|value| !value.is_empty()))
 }
 
 /// What a public key object shows: its label and id, where a reference can hold them, and the key.
@@ -104,12 +122,11 @@ pub(super) fn public_keys(session: &Session) -> Result<Vec<PublicObject>, Error>
         session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true)])?
     {
         let attributes = Attributes::read(session, handle)?;
-        let (Some(algorithm), Some(point)) = (attributes.algorithm(), attributes.point.clone()) else {
-            continue;
-        };
-        if let Ok(public_key) = point::public_key(algorithm, &point) {
+        let Some(algorithm) = attributes.algorithm() else { continue };
+        let Some(value) = public_value(session, handle, algorithm)? else { continue };
+        if let Ok(public_key) = point::public_key(algorithm, &value) {
             let object = attributes.into_object(handle, public_key);
-            found.push((object.plain_label(), object.usable_id(), public_key));
+            found.push((object.plain_label(), object.usable_id(), object.public_key));
         }
     }
     Ok(found)
@@ -119,7 +136,7 @@ pub(super) fn public_keys(session: &Session) -> Result<Vec<PublicObject>, Error>
 pub(super) fn refuse_exportable(
     session: &Session,
     handle: ObjectHandle,
-    faults: &Faults<'_>,
+    faults: Faults<'_, Pkcs11Token>,
     key: &KeyRef,
 ) -> Result<(), HsmError> {
     let made = Attributes::read(session, handle).map_err(|error| faults.from(error))?;
@@ -139,6 +156,7 @@ pub(super) fn refuse_exportable(
 struct Attributes {
     key_type: Option<KeyType>,
     curve: Option<Vec<u8>>,
+    parameter_set: Option<ParameterSetType>,
     label: Vec<u8>,
     id: Vec<u8>,
     point: Option<Vec<u8>>,
@@ -184,23 +202,30 @@ impl Attributes {
                 _ => {}
             }
         }
+        // Asked of keys alone that have one: older modules do not know the attribute.
+        if attributes.key_type == Some(KeyType::ML_DSA)
+            && let Some(Attribute::ParameterSet(set)) =
+                session.get_attributes(handle, &[AttributeType::ParameterSet])?.pop()
+        {
+            attributes.parameter_set = Some(set);
+        }
         Ok(attributes)
     }
 
     fn algorithm(&self) -> Option<Algorithm> {
-        let curve = self.curve.as_deref()?;
-        match self.key_type? {
-            KeyType::EC if curve == P256 => Some(Algorithm::Esp256),
-            KeyType::EC_EDWARDS if curve == EDWARDS25519 || curve == EDWARDS25519_NAME => {
-                Some(Algorithm::Ed25519)
+        match (self.key_type?, self.curve.as_deref(), self.parameter_set) {
+            (KeyType::EC, Some(P256), _) => Some(Algorithm::Esp256),
+            (KeyType::EC_EDWARDS, Some(EDWARDS25519 | EDWARDS25519_NAME), _) => Some(Algorithm::Ed25519),
+            (KeyType::ML_DSA, _, Some(set)) if set == MlDsaParameterSetType::ML_DSA_87.into() => {
+                Some(Algorithm::MlDsa87)
             }
             _ => None,
         }
     }
 
-    /// Returns the points that the token keeps for this key: those of the public objects with its id (or
+    /// Returns the public keys that the token keeps for this key: those of the public objects with its id (or
     /// its label, where it has no id), else what the private object itself tells.
-    fn public_points(&self, session: &Session) -> Result<Vec<Vec<u8>>, Error> {
+    fn public_values(&self, session: &Session, algorithm: Algorithm) -> Result<Vec<Vec<u8>>, Error> {
         let name = if self.id.is_empty() {
             Attribute::Label(self.label.clone())
         } else {
@@ -208,21 +233,17 @@ impl Attributes {
         };
         let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY), name];
         template.extend(self.key_type.map(Attribute::KeyType));
-        let mut points = Vec::new();
+        let mut values = Vec::new();
         for handle in session.find_objects(&template)? {
-            for attribute in session.get_attributes(handle, &[AttributeType::EcPoint])? {
-                if let Attribute::EcPoint(point) = attribute {
-                    points.push(point);
-                }
-            }
+            values.extend(public_value(session, handle, algorithm)?);
         }
-        if points.is_empty() {
+        if values.is_empty() {
             let info = self.public_key_info.as_deref();
             let info = info.and_then(|info| SubjectPublicKeyInfoRef::try_from(info).ok());
             let from_info = info.map(|info| info.subject_public_key.raw_bytes().to_vec());
-            points.extend(self.point.clone().or(from_info));
+            values.extend(self.point.clone().or(from_info));
         }
-        Ok(points)
+        Ok(values)
     }
 
     fn into_object(self, handle: ObjectHandle, public_key: PublicKey) -> PrivateObject {

@@ -152,6 +152,9 @@ fn algorithms(module: &Module, slot: Slot) -> Vec<Algorithm> {
     if listed.contains(&MechanismType::ECDSA) {
         found.push(Algorithm::Esp256);
     }
+    if listed.contains(&MechanismType::ML_DSA) {
+        found.push(Algorithm::MlDsa87);
+    }
     found
 }
 

@@ -3,12 +3,12 @@
 //! Not here: what they are to be (`provision`).
 
 use super::channel::LoginKeys;
-use super::fault::Faults;
 use super::object::{self, Object, algorithm, kind};
 use super::open_session;
 use super::session::{DeviceInfo, Session};
 use super::transport::Link;
 use super::wire::{WireError, command};
+use crate::backend::fault::Faults;
 use crate::error::HsmError;
 use crate::reference::{TokenRef, YubiHsmToken};
 use crate::secret::{Pin, PinSource};
@@ -50,10 +50,10 @@ const COMMANDS: [(&str, u8); 30] = [
     ("change-authentication-key", 0x6c),
 ];
 
-const OPTION_FORCE_AUDIT: u8 = 1;
-const OPTION_COMMAND_AUDIT: u8 = 3;
+pub(super) const OPTION_FORCE_AUDIT: u8 = 1;
+pub(super) const OPTION_COMMAND_AUDIT: u8 = 3;
 /// On, until the device is reset.
-const FIXED: u8 = 2;
+pub(super) const FIXED: u8 = 2;
 
 /// Returns the number of a command that can be recorded.
 pub(crate) fn command_number(name: &str) -> Option<u8> {
@@ -94,6 +94,8 @@ pub(crate) struct FoundObject {
     /// Nothing for an algorithm that signing keys do not have.
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) generated_inside: bool,
+    /// Made in another device, and restored under a wrap key.
+    pub(crate) restored: bool,
 }
 
 impl FoundObject {
@@ -125,6 +127,7 @@ impl From<Object> for FoundObject {
                 _ => None,
             },
             generated_inside: object.is_generated_inside(),
+            restored: object.is_restored(),
             label: object.label,
         }
     }

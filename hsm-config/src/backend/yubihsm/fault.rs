@@ -4,45 +4,37 @@ use chancery_formats::key::Algorithm;
 
 use super::audit::AuditError;
 use super::wire::{DeviceError, WireError};
+use crate::backend::fault::Faults;
 use crate::error::{HsmError, Source};
-use crate::reference::{KeyRef, TokenRef, YubiHsmToken};
+use crate::reference::{Connector, KeyRef, YubiHsmToken};
 
-/// Turns the errors of one device into ours.
-#[derive(Clone, Copy)]
-pub(super) struct Faults<'a>(pub(super) &'a YubiHsmToken);
+/// That nobody answers where the device is to be.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody answers {}", place(connector))]
+struct Unanswered {
+    connector: Connector,
+    source: Source,
+}
 
-impl Faults<'_> {
-    fn token(&self) -> Box<TokenRef> {
-        Box::new(TokenRef::YubiHsm(self.0.clone()))
+fn place(connector: &Connector) -> String {
+    match connector {
+        Connector::Http { .. } => format!("at {connector}"),
+        Connector::Usb => "on USB".into(),
     }
+}
 
-    pub(super) fn absent(&self, source: Option<Source>) -> HsmError {
-        HsmError::TokenAbsent { token: self.token(), source }
-    }
-
-    pub(super) fn device(&self, source: Source) -> HsmError {
-        HsmError::Device { token: self.token(), source }
-    }
-
-    pub(super) fn not_permitted(&self, action: &'static str) -> HsmError {
-        HsmError::NotPermitted { token: self.token(), action }
-    }
-
-    pub(super) fn unsupported(&self, algorithm: Algorithm) -> HsmError {
-        HsmError::Unsupported { token: self.token(), algorithm }
-    }
-
+impl Faults<'_, YubiHsmToken> {
     /// Reads the error of opening a session.
     pub(super) fn opening(&self, error: WireError) -> HsmError {
         match error {
             WireError::WrongPassword | WireError::Device(DeviceError::AuthenticationFailed) => {
-                HsmError::WrongPin { token: self.token(), left: None }
+                self.wrong_pin(None)
             }
             WireError::Device(DeviceError::ObjectNotFound) => HsmError::LoginMissing { token: self.token() },
-            WireError::Device(DeviceError::SessionsFull) => {
-                HsmError::SessionsExhausted { token: self.token() }
+            WireError::Device(DeviceError::SessionsFull) => self.sessions_exhausted(),
+            WireError::NotSent(source) | WireError::NoAnswer(source) => {
+                self.absent(Some(Unanswered { connector: self.0.connector.clone(), source }.into()))
             }
-            WireError::NotSent(source) | WireError::NoAnswer(source) => self.absent(Some(source)),
             error => self.from(error),
         }
     }
@@ -84,7 +76,7 @@ impl Faults<'_> {
     /// Reads the error of reading the audit log.
     pub(super) fn auditing(&self, error: AuditError) -> HsmError {
         match error {
-            AuditError::Broken(reason) => HsmError::AuditBroken { token: self.token(), reason },
+            AuditError::Broken(broken) => HsmError::AuditBroken { token: self.token(), broken },
             AuditError::Ledger(source) => HsmError::AuditLedger { token: self.token(), source },
             AuditError::Wire(WireError::Device(DeviceError::InsufficientPermissions)) => {
                 self.not_permitted("read the audit log")
@@ -100,11 +92,9 @@ impl Faults<'_> {
             WireError::Device(DeviceError::LogFull) | WireError::SessionEnded(DeviceError::LogFull) => {
                 HsmError::AuditLogFull { token: self.token() }
             }
-            WireError::Device(DeviceError::SessionsFull) => {
-                HsmError::SessionsExhausted { token: self.token() }
-            }
+            WireError::Device(DeviceError::SessionsFull) => self.sessions_exhausted(),
             WireError::Device(error) => self.device(error.to_string().into()),
-            error => HsmError::SessionLost { token: self.token(), source: error.to_string().into() },
+            error => self.lost(error.to_string().into()),
         }
     }
 }

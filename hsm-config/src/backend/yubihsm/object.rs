@@ -46,6 +46,7 @@ pub(super) const EXPORTABLE_UNDER_WRAP: u64 = 1 << 16;
 
 /// Where the secret of an object was made.
 const ORIGIN_GENERATED: u8 = 0x01;
+const ORIGIN_IMPORTED_WRAPPED: u8 = 0x10;
 
 const CAPABILITIES: [&str; 56] = [
     "get-opaque",
@@ -150,6 +151,11 @@ impl Object {
         fields.end()?;
         let label = String::from_utf8_lossy(label.split(|byte| *byte == 0).next().unwrap_or_default());
         Ok(Self { capabilities, id, domains, kind, algorithm, label: label.into_owned(), delegated, origin })
+    }
+
+    /// Whether the secret was made in a device of this kind and came here under a wrap key.
+    pub(super) fn is_restored(&self) -> bool {
+        self.origin == ORIGIN_GENERATED | ORIGIN_IMPORTED_WRAPPED
     }
 
     /// Whether the secret was made in this device and never was elsewhere.
