@@ -113,8 +113,6 @@ pub enum Unenforced {
     Bindings,
     #[error("distribution limits")]
     Distribution,
-    #[error("least revocation list")]
-    LeastRevocationList,
     #[error("quota")]
     Quota,
     #[error("concurrent seats")]
@@ -143,7 +141,6 @@ impl Reason {
             Self::NotEnforced { term } => match term {
                 Unenforced::Bindings => "bindings-not-enforced",
                 Unenforced::Distribution => "distribution-not-enforced",
-                Unenforced::LeastRevocationList => "revocation-list-not-enforced",
                 Unenforced::Quota => "quota-not-enforced",
                 Unenforced::Seats => "seats-not-enforced",
                 Unenforced::Territory => "territory-not-enforced",
@@ -271,7 +268,6 @@ fn unenforced(terms: &Terms<'_>, grant: Option<Feature>) -> Option<Unenforced> {
         (terms.seats.is_some(), Unenforced::Seats),
         (terms.territory.is_some(), Unenforced::Territory),
         (terms.distribution.is_some(), Unenforced::Distribution),
-        (terms.least_revocation_list.is_some(), Unenforced::LeastRevocationList),
         (terms.bindings.is_some(), Unenforced::Bindings),
         (terms.users.is_some(), Unenforced::Users),
         (matches!(grant, Some(Feature::Quota { .. })), Unenforced::Quota),

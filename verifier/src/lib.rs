@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+pub mod checkpoint;
 pub mod decision;
 pub mod device;
 pub mod error;
@@ -25,8 +26,9 @@ pub mod trust;
 
 pub use chancery_formats as formats;
 
+pub use checkpoint::{LogKeys, LogRefusal, VerifiedCheckpoint, verify_checkpoint, verify_inclusion};
 pub use decision::{Context, Decision, Reason, Verdict, decide, decide_for_request, decide_term};
-pub use error::Refusal;
-pub use license::{VerifiedLicense, verify_license};
+pub use error::{Refusal, Revoked};
+pub use license::{Inclusion, VerifiedLicense, verify_license, verify_license_in_log};
 pub use request::{Draft, VerifiedRequest, verify_request};
-pub use trust::{Pin, Trust};
+pub use trust::{Certified, Demands, Minima, Pin, Trust};

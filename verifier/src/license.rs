@@ -6,8 +6,9 @@ use chancery_formats::document::Kind;
 use chancery_formats::id::Thumbprint;
 use chancery_formats::key::Protection;
 use chancery_formats::license::{EnforcementMode, License};
+use chancery_formats::merkle;
 use chancery_formats::seal::Role;
-use chancery_formats::trust::KeyMode;
+use chancery_formats::trust::{Closed, KeyMode};
 
 use crate::error::Refusal;
 use crate::seal::Signers;
@@ -48,13 +49,38 @@ impl<'a> VerifiedLicense<'a> {
     }
 }
 
-/// Verifies a license: genuine, unchanged, and within what its key may issue. Allocates nothing.
+/// What shows that a document is in the log: its place, and the path to the root (RFC 9162 §2.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inclusion<'a> {
+    /// Index of the document in the log.
+    pub index: u64,
+    /// Number of leaves of the tree that the path leads into.
+    pub size: u64,
+    /// Hashes of 32 bytes, lowest first.
+    pub path: &'a [u8],
+}
+
+/// Verifies a license: genuine, unchanged, within what its key may issue, and not revoked. Allocates nothing.
 ///
 /// # Errors
 ///
 /// [`Refusal`], with the first reason met; anything wrong with the envelope or the header is told
 /// before any cryptography, and the claims are read only after it.
 pub fn verify_license<'a>(bytes: &'a [u8], trust: &Trust) -> Result<VerifiedLicense<'a>, Refusal> {
+    verify_license_in_log(bytes, trust, None)
+}
+
+/// Verifies a license beside what shows that it is in the log. With it stands a license whose key was
+/// compromised later, when the tree is the one that the closing of the key names.
+///
+/// # Errors
+///
+/// As [`verify_license`].
+pub fn verify_license_in_log<'a>(
+    bytes: &'a [u8],
+    trust: &Trust,
+    inclusion: Option<&Inclusion<'_>>,
+) -> Result<VerifiedLicense<'a>, Refusal> {
     let envelope = Envelope::decode_kind(bytes, Kind::License)?;
     let kid = envelope.header.kid;
     let key = trust.find(kid).ok_or(Refusal::KeyUnknown { kid })?;
@@ -72,15 +98,66 @@ pub fn verify_license<'a>(bytes: &'a [u8], trust: &Trust) -> Result<VerifiedLice
         Mode::Direct(_) => verify_direct(&envelope, key)?,
         Mode::Seal => verify_sealed(&envelope, key, trust)?,
     };
+    require_standing(&envelope, key, signers.as_ref(), trust, inclusion)?;
     let license = License::decode(envelope.payload)?;
-    require_term(&license, key)?;
-    signers
-        .iter()
-        .flat_map(|signers| trust.behind(signers))
-        .try_for_each(|key| require_term(&license, key))?;
+    require_within(&license, key, trust)?;
+    let behind = || signers.iter().flat_map(|signers| trust.behind(signers));
+    behind().try_for_each(|key| require_within(&license, key, trust))?;
+    if trust.demands().witness && !behind().any(|key| key.role == Role::Witness) {
+        return Err(Refusal::CoSignerMissing);
+    }
     require_scope(&license, key)?;
+    require_unrevoked(&license, trust)?;
     let log_index = signers.and_then(|signers| signers.log_index());
     Ok(VerifiedLicense { license, log_index, issuer: key.thumbprint, protection: key.protection })
+}
+
+/// Refuses a license of a key that may be in other hands, unless something that is not shows that it stood in
+/// the log before: another signer of the same statement, or an inclusion path to the root that the closing names.
+fn require_standing(
+    envelope: &Envelope<'_>,
+    issuer: &TrustedKey,
+    signers: Option<&Signers>,
+    trust: &Trust,
+    inclusion: Option<&Inclusion<'_>>,
+) -> Result<(), Refusal> {
+    let behind = || signers.into_iter().flat_map(|signers| trust.behind(signers));
+    for key in behind().chain([issuer]) {
+        let Some(Closed::Compromised(head)) = key.closed else { continue };
+        // The issuer and the witness have both signed the index; one of them is to be believed.
+        let vouched = behind().any(|other| {
+            other.thumbprint != key.thumbprint
+                && matches!(other.role, Role::Issuer | Role::Witness)
+                && !other.is_compromised()
+        });
+        let log_index = signers.and_then(Signers::log_index);
+        let before = vouched && log_index.is_some_and(|index| index < head.size);
+        let included = || {
+            let proof = inclusion.filter(|proof| proof.size == head.size)?;
+            merkle::root_from_path(envelope.leaf_hash(), proof.index, proof.size, proof.path)
+        };
+        if !before && included() != Some(head.root) {
+            return Err(Refusal::KeyCompromised { kid: key.kid });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what was issued outside the validity of a signer's key, or by one that the product does not take.
+fn require_within(license: &License<'_>, key: &TrustedKey, trust: &Trust) -> Result<(), Refusal> {
+    if trust.demands().hardware && key.protection == Protection::Software {
+        return Err(Refusal::ProtectionSoftware { kid: key.kid });
+    }
+    key.require_valid_at(license.issued_at)
+}
+
+/// Refuses a license that is revoked, or that asks for a newer revocation list than the trust set has.
+fn require_unrevoked(license: &License<'_>, trust: &Trust) -> Result<(), Refusal> {
+    let (found, demanded) = (trust.revocation_list(), license.terms.least_revocation_list);
+    if let Some(known) = demanded.filter(|least| *least > found) {
+        return Err(Refusal::ListOlder { found, known });
+    }
+    trust.revocations().map_or(Ok(()), |list| list.refuse(license))
 }
 
 fn verify_direct(envelope: &Envelope<'_>, key: &TrustedKey) -> Result<Option<Signers>, Refusal> {
@@ -108,16 +185,8 @@ fn verify_sealed(
             return Err(Refusal::TypNotCertified { kid: signer.kid });
         }
     }
-    let has_signed = |role: &Role| signers.as_slice().iter().any(|signer| signer.role == *role);
-    if key.co_signers.iter().all(has_signed) { Ok(Some(signers)) } else { Err(Refusal::CoSignerMissing) }
-}
-
-fn require_term(license: &License<'_>, key: &TrustedKey) -> Result<(), Refusal> {
-    let too_late = key.not_after.is_some_and(|end| license.issued_at > end);
-    if license.issued_at < key.not_before || too_late {
-        return Err(Refusal::KeyOutOfTerm { kid: key.kid });
-    }
-    Ok(())
+    signers.require_roles(&key.co_signers)?;
+    Ok(Some(signers))
 }
 
 fn require_scope(license: &License<'_>, key: &TrustedKey) -> Result<(), Refusal> {

@@ -17,7 +17,7 @@ use crate::signature::VerifyingKey;
 pub const TERMS_SCHEMA: u64 = 1;
 
 /// What a device says when it asks for a license.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Draft<'a> {
     /// The product to run.
     pub product: &'a str,
@@ -33,6 +33,8 @@ pub struct Draft<'a> {
     pub components: &'a [Component],
     /// Newest root version that the device trusts; 0 before any.
     pub root_version: u64,
+    /// Newest revocation list that the device holds; 0 before any.
+    pub revocation_list: u64,
 }
 
 impl Draft<'_> {
@@ -53,14 +55,14 @@ impl Draft<'_> {
         let request = Request {
             product: self.product,
             entitlement: self.entitlement,
-            device_key: self.device_key,
+            device_key: self.device_key.clone(),
             nonce: self.nonce,
             site_clock: self.site_clock,
             components: if digests.is_empty() { None } else { Some(Components::decode(&components)?) },
             minima: Minima {
                 terms_schema: TERMS_SCHEMA,
                 root_version: self.root_version,
-                revocation_list: 0,
+                revocation_list: self.revocation_list,
             },
         };
         let payload = request.encode();
@@ -75,7 +77,7 @@ impl Draft<'_> {
 }
 
 /// A request signed by the key inside it. Only [`verify_request`] makes one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VerifiedRequest<'a> {
     request: Request<'a>,
     device: Thumbprint,

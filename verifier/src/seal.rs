@@ -29,6 +29,18 @@ impl Signers {
         self.signers.get(..self.count).unwrap_or_default()
     }
 
+    /// Returns whether a key is among them.
+    #[must_use]
+    pub fn has_signed(&self, thumbprint: Thumbprint) -> bool {
+        self.as_slice().iter().any(|signer| signer.thumbprint == thumbprint)
+    }
+
+    /// Refuses a seal that lacks a signature of any of these roles.
+    pub(crate) fn require_roles(&self, roles: &[Role]) -> Result<(), Refusal> {
+        let has_signed = |role: &Role| self.as_slice().iter().any(|signer| signer.role == *role);
+        if roles.iter().all(has_signed) { Ok(()) } else { Err(Refusal::CoSignerMissing) }
+    }
+
     /// Returns the index of the document in the log, where the log numbers its kind.
     #[must_use]
     pub const fn log_index(&self) -> Option<u64> {

@@ -1,11 +1,18 @@
-//! Signature checks: Ed25519 by `verify_strict`, ECDSA with P-256; keys are judged when loaded.
+//! Signature checks: Ed25519 by `verify_strict`, ECDSA with P-256, and ML-DSA-87 where the feature `hybrid` is
+//! on; keys are judged when loaded.
+//!
+//! ML-DSA-87 is FIPS 204's own verification with the empty context, no pre-hash. It accepts deterministic and
+//! hedged signatures alike: a verifier cannot tell them apart. Not here: who must sign with what (`trust`).
 
 use chancery_formats::key::{Algorithm, PublicKey};
 use p256::ecdsa::signature::Verifier as _;
 
 use crate::error::Refusal;
 
-/// A public key that was found to be canonical, on its curve and of prime order.
+#[cfg(feature = "hybrid")]
+mod ml_dsa_87;
+
+/// A public key that was found to be usable: canonical, on its curve and of prime order; for ML-DSA-87 not zero.
 #[derive(Clone, Debug)]
 pub struct VerifyingKey {
     public: PublicKey,
@@ -15,24 +22,34 @@ pub struct VerifyingKey {
 #[derive(Clone, Debug)]
 enum Point {
     Ed25519(ed25519_dalek::VerifyingKey),
+    #[cfg(feature = "hybrid")]
+    MlDsa87(ml_dsa_87::Expanded),
     P256(p256::ecdsa::VerifyingKey),
 }
 
 impl VerifyingKey {
     /// Loads a public key.
     ///
+    /// An ML-DSA-87 key is expanded once, here, into 75 KiB of heap; the checks themselves allocate nothing.
+    ///
     /// # Errors
     ///
     /// [`Refusal::KeyWeak`] for a point that is not on the curve, not canonically encoded, of low order or
-    /// with a torsion component.
+    /// with a torsion component, and for an ML-DSA-87 key whose t₁ is zero; [`Refusal::AlgUnsupported`] for an
+    /// ML-DSA-87 key where the feature `hybrid` is off.
     pub fn load(public: &PublicKey) -> Result<Self, Refusal> {
         let point = match public {
             PublicKey::Ed25519(bytes) => ed25519_point(bytes).map(Point::Ed25519),
+            #[cfg(feature = "hybrid")]
+            PublicKey::MlDsa87(bytes) => ml_dsa_87::Expanded::load(bytes).map(Point::MlDsa87),
             PublicKey::P256 { x, y } => p256_point(x, y).map(Point::P256),
-            _ => None,
+            other => {
+                let (kid, algorithm) = (other.key_id(), other.algorithm());
+                return Err(Refusal::AlgUnsupported { kid, algorithm });
+            }
         };
         let point = point.ok_or_else(|| Refusal::KeyWeak { kid: public.key_id() })?;
-        Ok(Self { public: *public, point })
+        Ok(Self { public: public.clone(), point })
     }
 
     /// Returns the key as documents carry it.
@@ -47,7 +64,8 @@ impl VerifyingKey {
         self.public.algorithm()
     }
 
-    /// Checks a signature over a message: 64 bytes, for P-256 r ‖ s (RFC 9053 §2.1).
+    /// Checks a signature over a message: for Ed25519 and P-256 64 bytes, the latter r ‖ s (RFC 9053 §2.1); for
+    /// ML-DSA-87 4,627 bytes.
     ///
     /// # Errors
     ///
@@ -56,6 +74,8 @@ impl VerifyingKey {
         let verified = match &self.point {
             Point::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            #[cfg(feature = "hybrid")]
+            Point::MlDsa87(key) => key.verifies(message, signature),
             Point::P256(key) => p256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
         };
@@ -75,4 +95,20 @@ fn p256_point(x: &[u8; 32], y: &[u8; 32]) -> Option<p256::ecdsa::VerifyingKey> {
     sec1[1..33].copy_from_slice(x);
     sec1[33..].copy_from_slice(y);
     p256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).ok()
+}
+
+/// Without the feature, a key of ML-DSA-87 is refused by name, wherever it stands.
+#[cfg(all(test, not(feature = "hybrid")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_this_build_cannot_check_are_refused_by_name() {
+        let public = PublicKey::MlDsa87(alloc::boxed::Box::new([1; 2_592]));
+        let refused = VerifyingKey::load(&public).map(drop);
+        assert_eq!(
+            refused,
+            Err(Refusal::AlgUnsupported { kid: public.key_id(), algorithm: Algorithm::MlDsa87 })
+        );
+    }
 }

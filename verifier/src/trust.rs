@@ -1,19 +1,40 @@
-//! From the pinned authority to the keys that may sign: the root chain and the key records it seals.
+//! From the pinned authority to the keys that may sign: root chain, key records, closings, revocations.
+//!
+//! A bundle is loaded whole or refused. What a site remembers of earlier ones is compared by
+//! [`Trust::check_minima`]; what a product demands beyond the authority's own rules is set by
+//! [`Trust::demanding`]. Not here: licenses (`license`).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use chancery_formats::cose::{Envelope, Mode};
+use chancery_formats::cose::Envelope;
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, KeyId, Thumbprint};
 use chancery_formats::key::Protection;
 use chancery_formats::merkle::Hash;
 use chancery_formats::seal::Role;
-use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root};
+use chancery_formats::trust::Bundle;
 
 use crate::error::Refusal;
 use crate::seal::{Signers, verify_seal};
 use crate::signature::VerifyingKey;
+
+mod certified;
+mod chain;
+mod keys;
+mod manifest;
+mod minima;
+mod revocation;
+mod transcript;
+
+pub use certified::Certified;
+pub use minima::Minima;
+
+use chain::Chain;
+pub(crate) use keys::TrustedKey;
+use keys::{Keys, refuse_shared_ids, require_authority};
+use manifest::Manifested;
+pub(crate) use revocation::Revocations;
 
 /// Which authority a bundle must be of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +45,13 @@ pub enum Pin {
     FirstUse,
 }
 
-/// A key that the root has certified, with the bounds of its record.
-#[derive(Clone, Debug)]
-pub(crate) struct TrustedKey {
-    pub(crate) kid: KeyId,
-    pub(crate) thumbprint: Thumbprint,
-    pub(crate) key: VerifyingKey,
-    pub(crate) role: Role,
-    pub(crate) mode: KeyMode,
-    pub(crate) co_signers: Vec<Role>,
-    pub(crate) kinds: Vec<Kind>,
-    pub(crate) products: Option<Vec<String>>,
-    pub(crate) territories: Option<Vec<String>>,
-    pub(crate) longest_term_secs: Option<u64>,
-    pub(crate) not_before: u64,
-    pub(crate) not_after: Option<u64>,
-    pub(crate) protection: Protection,
+/// What a product demands of keys beyond what the authority's own records say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Every key that signs a license lives in a device.
+    pub hardware: bool,
+    /// A witness has signed every license.
+    pub witness: bool,
 }
 
 /// What a verifier trusts: an authority, its newest root and the keys certified under it.
@@ -47,49 +59,100 @@ pub(crate) struct TrustedKey {
 pub struct Trust {
     authority: AuthorityId,
     name: String,
-    root_version: u32,
-    keys: Vec<TrustedKey>,
+    /// SHA-256 of the payload of every root version, from 1.
+    roots: Vec<Hash>,
+    keys: Keys,
+    revocations: Option<Revocations>,
+    manifest: Option<Manifested>,
+    demands: Demands,
 }
 
 impl Trust {
-    /// Loads a trust bundle: verifies the root chain from version 1, then every key record under the
-    /// newest root, so that the quorum of an older one delegates nothing.
+    /// Loads a trust bundle: verifies the root chain from version 1, then every other member under the newest
+    /// root, so that the quorum of an older one delegates nothing.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Malformed`], [`Refusal::AuthorityOther`], [`Refusal::RootMissing`],
-    /// [`Refusal::RootChain`], [`Refusal::RootThreshold`], [`Refusal::KeyIdShared`],
-    /// [`Refusal::KeyWeak`], and those of [`verify_seal`]. One bad member refuses the bundle.
+    /// [`Refusal`]: one bad member refuses the bundle, and so does a manifest that does not list exactly its
+    /// members, or is missing where the newest root demands one.
     pub fn load(bundle: &[u8], pin: Pin) -> Result<Self, Refusal> {
+        let (trust, demands_manifest) = Self::load_members(bundle, pin)?;
+        if trust.manifest.is_none() && demands_manifest {
+            return Err(Refusal::ManifestMissing);
+        }
+        Ok(trust)
+    }
+
+    /// Loads what is to become a bundle once a manifest is made for it: for the authority, which judges its own
+    /// documents before it publishes them. A site calls [`Trust::load`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Trust::load`], but for a manifest that is missing.
+    pub fn load_draft(bundle: &[u8], pin: Pin) -> Result<Self, Refusal> {
+        Ok(Self::load_members(bundle, pin)?.0)
+    }
+
+    /// Loads a bundle, and tells whether its newest root demands a manifest.
+    fn load_members(bundle: &[u8], pin: Pin) -> Result<(Self, bool), Refusal> {
         let bundle = Bundle::decode(bundle)?;
         let mut chain: Option<Chain<'_>> = None;
-        let mut keys = Vec::new();
+        let mut keys = Keys::default();
+        let mut list = None;
         for member in bundle.members() {
             let envelope = Envelope::decode(member)?;
-            if envelope.header.typ == Kind::Root.typ() {
+            let kid = envelope.header.kid;
+            let kind = Kind::from_typ(envelope.header.typ);
+            if kind == Some(Kind::Root) {
                 let next = Chain::extend(chain, &envelope, pin)?;
                 if !keys.is_empty() {
                     // Roots come first, so that no record rests on a root that another has replaced.
-                    return Err(Refusal::RootChain { version: next.root.version });
+                    return Err(Refusal::RootChain { version: next.version() });
                 }
                 chain = Some(next);
-            } else if envelope.header.typ == Kind::KeyRecord.typ() {
-                let chain = chain.as_ref().ok_or(Refusal::RootMissing)?;
-                keys.push(chain.certify(&envelope)?);
-            } else {
-                return Err(Refusal::TypNotCertified { kid: envelope.header.kid });
+                continue;
+            }
+            let chain = chain.as_ref().ok_or(Refusal::RootMissing)?;
+            match kind {
+                Some(Kind::KeyRecord) => keys.certify(chain, &envelope)?,
+                Some(Kind::Closing) => keys.close(chain, &envelope)?,
+                Some(Kind::RevocationList) if list.is_some() => return Err(Refusal::MemberTwice { kid }),
+                Some(Kind::RevocationList) => list = Some(envelope),
+                _ => return Err(Refusal::TypNotCertified { kid }),
             }
         }
         let chain = chain.ok_or(Refusal::RootMissing)?;
-        refuse_shared_ids(
-            keys.iter().map(|key| key.kid).chain(chain.custodians.iter().map(|custodian| custodian.0)),
-        )?;
-        Ok(Self {
-            authority: chain.authority,
-            name: chain.root.name.into(),
-            root_version: chain.root.version,
+        let demands_manifest = chain.demands_manifest();
+        refuse_shared_ids(keys.ids().chain(chain.ids()))?;
+        let mut trust = Self {
+            authority: chain.authority(),
+            name: chain.name().into(),
             keys,
-        })
+            revocations: None,
+            manifest: None,
+            demands: Demands::default(),
+            roots: chain.hashes(),
+        };
+        // The list is verified by keys as closings leave them, and closes keys only then: its own revoker may be
+        // among them, and this list stands as the last of that key. The manifest is judged by what the list leaves.
+        if let Some(envelope) = list {
+            let list = Revocations::verify(&trust, &envelope)?;
+            trust.keys.revoke(list.keys());
+            trust.revocations = Some(list);
+        }
+        trust.manifest = Manifested::verify(&trust, &bundle)?;
+        Ok((trust, demands_manifest))
+    }
+
+    /// Returns this trust with what a product demands of keys.
+    #[must_use]
+    pub fn demanding(self, demands: Demands) -> Self {
+        Self { demands, ..self }
+    }
+
+    /// Returns what the product demands of keys.
+    pub(crate) const fn demands(&self) -> Demands {
+        self.demands
     }
 
     /// Returns the authority's id, which products pin.
@@ -106,17 +169,51 @@ impl Trust {
 
     /// Returns the newest root version.
     #[must_use]
-    pub const fn root_version(&self) -> u32 {
-        self.root_version
+    pub fn root_version(&self) -> u32 {
+        u32::try_from(self.roots.len()).unwrap_or(u32::MAX)
     }
 
-    /// Iterates over the certified keys: thumbprint, role and protection.
+    /// Returns the number of the revocation list; 0 where the bundle has none.
+    #[must_use]
+    pub fn revocation_list(&self) -> u64 {
+        self.revocations.as_ref().map_or(0, Revocations::number)
+    }
+
+    /// Returns the number of the bundle; none where it has no manifest.
+    #[must_use]
+    pub fn bundle_number(&self) -> Option<u64> {
+        self.manifest.as_ref().map(Manifested::number)
+    }
+
+    /// Returns when the manifest was made, in Unix seconds: no time before it is to be believed.
+    #[must_use]
+    pub fn anchor(&self) -> Option<u64> {
+        self.manifest.as_ref().map(Manifested::time)
+    }
+
+    /// Returns the checkpoint of the log that the manifest carries: a signed note, not yet verified.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.manifest.as_ref().and_then(Manifested::checkpoint)
+    }
+
+    /// Iterates over the certified keys: thumbprint, role and protection; closed ones among them.
     pub fn keys(&self) -> impl Iterator<Item = (Thumbprint, Role, Protection)> {
         self.keys.iter().map(|key| (key.thumbprint, key.role, key.protection))
     }
 
+    /// Iterates over the keys of a role that are not compromised, retired ones among them: whose documents stand.
+    pub fn keys_of(&self, role: Role) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter().filter(move |key| key.role == role && !key.is_compromised()).map(|key| &key.key)
+    }
+
     pub(crate) fn find(&self, kid: KeyId) -> Option<&TrustedKey> {
-        self.keys.iter().find(|key| key.kid == kid)
+        self.keys.find(kid)
+    }
+
+    /// Returns what is revoked, where the bundle has a list.
+    pub(crate) const fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
     }
 
     /// Iterates over the keys behind the signers of a seal that [`Trust::verify_seal`] found good.
@@ -127,128 +224,30 @@ impl Trust {
     /// Checks the seal of a document by keys of this trust set. What was sealed under an older root
     /// stands: a new quorum must not end the licenses that are installed.
     pub(crate) fn verify_seal(&self, envelope: &Envelope<'_>) -> Result<Signers, Refusal> {
-        verify_seal(envelope, self.authority, 1..=self.root_version, |kid| {
-            self.find(kid).map(|key| (key.role, &key.key, key.thumbprint))
-        })
-    }
-}
-
-/// The newest verified root and where it came from.
-struct Chain<'a> {
-    authority: AuthorityId,
-    hash: Hash,
-    root: Root<'a>,
-    custodians: Vec<(KeyId, Thumbprint, VerifyingKey)>,
-}
-
-impl<'a> Chain<'a> {
-    /// Verifies the next root: version 1 by its own quorum, every other also by that of the one before.
-    fn extend(before: Option<Self>, envelope: &Envelope<'a>, pin: Pin) -> Result<Self, Refusal> {
-        let root = Root::decode(envelope.payload)?;
-        let version = root.version;
-        let hash = Root::authority_id(envelope.payload).0;
-        let expected = before.as_ref().map_or(Some(1), |chain| chain.root.version.checked_add(1));
-        if Some(version) != expected || root.previous != before.as_ref().map(|chain| chain.hash) {
-            return Err(Refusal::RootChain { version });
-        }
-        let authority = before.as_ref().map_or(AuthorityId(hash), |chain| chain.authority);
-        if let Pin::Authority(pinned) = pin
-            && pinned != authority
-        {
-            return Err(Refusal::AuthorityOther { found: authority, pinned });
-        }
-        if envelope.header.mode != Mode::Seal {
-            return Err(Refusal::AlgMismatch { kid: envelope.header.kid });
-        }
-        let custodians = root.custodians.iter().map(|key| {
-            let thumbprint = key.thumbprint();
-            Ok((thumbprint.key_id(), thumbprint, VerifyingKey::load(&key)?))
-        });
-        let custodians = custodians.collect::<Result<Vec<_>, Refusal>>()?;
-        refuse_shared_ids(custodians.iter().map(|custodian| custodian.0))?;
-        let chain = Self { authority, hash, root, custodians };
-        let signers = verify_seal(envelope, authority, version..=version, |kid| {
-            chain.custodian(kid).or_else(|| before.as_ref().and_then(|before| before.custodian(kid)))
-        })?;
-        for quorum in before.iter().chain([&chain]) {
-            quorum.require_threshold(&signers)?;
-        }
-        Ok(chain)
+        let signers =
+            verify_seal(envelope, self.authority, 1..=self.root_version(), |kid| self.keys.signer(kid))?;
+        self.keys.require_pairs(&signers)?;
+        Ok(signers)
     }
 
-    fn custodian(&self, kid: KeyId) -> Option<(Role, &VerifyingKey, Thumbprint)> {
-        let found = self.custodians.iter().find(|custodian| custodian.0 == kid);
-        found.map(|(_, thumbprint, key)| (Role::Custodian, key, *thumbprint))
+    /// Checks the seal of a document that keys of one role make, and returns the key: certified for the kind,
+    /// not compromised, its co-signers beside it. What the payload says is for [`Trust::require_of`].
+    fn verify_sealed_by(
+        &self,
+        role: Role,
+        kind: Kind,
+        envelope: &Envelope<'_>,
+    ) -> Result<&TrustedKey, Refusal> {
+        let kid = envelope.header.kid;
+        let key = self.find(kid).ok_or(Refusal::KeyUnknown { kid })?;
+        key.require_sealing(role, kind, envelope.header.mode)?;
+        self.verify_seal(envelope)?.require_roles(&key.co_signers)?;
+        if key.is_compromised() { Err(Refusal::KeyCompromised { kid }) } else { Ok(key) }
     }
 
-    /// Counts distinct custodians of this root among the signers, by thumbprint.
-    fn require_threshold(&self, signers: &Signers) -> Result<(), Refusal> {
-        let is_custodian = |thumbprint| self.custodians.iter().any(|custodian| custodian.1 == thumbprint);
-        let signed = signers.as_slice().iter().filter(|signer| is_custodian(signer.thumbprint)).count();
-        let needed = self.root.threshold;
-        if signed >= needed {
-            Ok(())
-        } else {
-            Err(Refusal::RootThreshold { version: self.root.version, signed, needed })
-        }
-    }
-
-    /// Verifies a key record under this root.
-    fn certify(&self, envelope: &Envelope<'_>) -> Result<TrustedKey, Refusal> {
-        if envelope.header.mode != Mode::Seal {
-            return Err(Refusal::AlgMismatch { kid: envelope.header.kid });
-        }
-        let version = self.root.version;
-        let signers = verify_seal(envelope, self.authority, version..=version, |kid| self.custodian(kid))?;
-        self.require_threshold(&signers)?;
-        let record = KeyRecord::decode(envelope.payload)?;
-        if record.authority != self.authority {
-            return Err(Refusal::AuthorityOther { found: record.authority, pinned: self.authority });
-        }
-        let thumbprint = record.key.thumbprint();
-        let names = |names: Option<chancery_formats::license::Names<'_>>| {
-            names.map(|names| names.iter().map(String::from).collect())
-        };
-        Ok(TrustedKey {
-            kid: thumbprint.key_id(),
-            thumbprint,
-            key: VerifyingKey::load(&record.key)?,
-            role: record.role,
-            mode: record.mode,
-            kinds: record.typs.iter().filter_map(|typ| Kind::from_typ(typ)).collect(),
-            products: names(record.scope.products),
-            territories: names(record.scope.territories),
-            longest_term_secs: record.scope.longest_term_secs,
-            not_before: record.not_before,
-            not_after: record.not_after,
-            protection: record.protection,
-            co_signers: record.co_signers,
-        })
-    }
-}
-
-/// Two keys with one id would make it a matter of order which one a signature is checked against.
-fn refuse_shared_ids(ids: impl Iterator<Item = KeyId>) -> Result<(), Refusal> {
-    let mut ids: Vec<KeyId> = ids.collect();
-    ids.sort_unstable();
-    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Refusal::KeyIdShared { kid: pair[0] }),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Two keys whose thumbprints agree in 64 bits cannot be made for a vector; their ids can.
-    #[test]
-    fn ids_that_two_keys_share_are_refused_wherever_they_stand() {
-        let [low, mid, high] = [1, 2, 3].map(|byte| KeyId([byte; 8]));
-        assert_eq!(refuse_shared_ids([].into_iter()), Ok(()));
-        assert_eq!(refuse_shared_ids([high, low, mid].into_iter()), Ok(()));
-        for ids in [[mid, mid, low], [mid, low, mid], [high, mid, mid]] {
-            assert_eq!(refuse_shared_ids(ids.into_iter()), Err(Refusal::KeyIdShared { kid: mid }));
-        }
+    /// Refuses a payload that is for another authority, or made outside the validity of the key that sealed it.
+    fn require_of(&self, authority: AuthorityId, time: u64, key: &TrustedKey) -> Result<(), Refusal> {
+        require_authority(authority, self.authority)?;
+        key.require_valid_at(time)
     }
 }

@@ -22,9 +22,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::error::CommandError;
 use crate::store::Store;
 
+mod audit;
 mod check;
 mod fingerprint;
 mod install;
+mod installed;
 mod request;
 mod show;
 mod status;
@@ -72,6 +74,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Status(status::StatusArgs),
     Check(check::CheckArgs),
+    Audit(audit::AuditArgs),
     Completions(CompletionsArgs),
 }
 
@@ -134,6 +137,7 @@ fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Verify(args) => verify::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Audit(args) => audit::run(args, context),
         Command::Completions(args) => complete(args, context),
     }
 }

@@ -66,15 +66,33 @@ impl CommandError {
     pub fn not_genuine(what: impl Into<String>, refusal: &Refusal) -> Self {
         let described = match refusal {
             Refusal::AuthorityOther { .. } => Self::alarm(refusal.code(), what),
+            refusal if refusal.is_alarm() => Self::alarm(refusal.code(), what),
             _ => Self::refused(refusal.code(), what),
         };
         described.cause(refusal.to_string()).hint(hint_of_refusal(refusal))
+    }
+
+    /// A license that is refused; `what` names it with its file.
+    pub fn license(what: impl Into<String>, refusal: &Refusal) -> Self {
+        let what = what.into();
+        if !is_withdrawn(refusal) && !matches!(refusal, Refusal::ListOlder { .. }) {
+            return Self::not_genuine(format!("{what} is not a genuine license"), refusal);
+        }
+        Self::refused(refusal.code(), format!("{what} cannot be relied on"))
+            .cause(refusal.to_string())
+            .hint(hint_of_refusal(refusal))
     }
 
     /// A license that is genuine and yet denied; `what` says what it was wanted for.
     pub fn denied(what: impl Into<String>, reason: &Reason) -> Self {
         Self::refused(reason.code(), format!("{}: {reason}", what.into())).hint(hint_of_reason(reason))
     }
+}
+
+/// Returns whether a refusal means that the authority took back what it gave: no sign that anybody changed the
+/// license.
+pub const fn is_withdrawn(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Revoked { .. } | Refusal::KeyCompromised { .. })
 }
 
 /// Returns the site administrator's next action when a document is not genuine.
@@ -84,6 +102,18 @@ fn hint_of_refusal(refusal: &Refusal) -> &'static str {
             "stop: this is not the authority that this site trusts; ask the vendor over another channel"
         }
         Refusal::Malformed(_) => "check that it is the right file, and that it was copied whole",
+        Refusal::Revoked { .. } => "ask the vendor why, and for a license that counts",
+        Refusal::KeyCompromised { .. } => {
+            "ask the vendor for the license's proof, and install both with --proof; or for a new license"
+        }
+        Refusal::ListOlder { .. }
+        | Refusal::RootOlder { .. }
+        | Refusal::BundleOlder { .. }
+        | Refusal::BundleGap { .. }
+        | Refusal::ManifestMissing => "get the newest trust bundle from the vendor",
+        Refusal::ListForked { .. } | Refusal::RootForked { .. } | Refusal::BundleForked { .. } => {
+            "stop: the vendor's keys signed two of what there may be one of; keep the file, and ask over another channel"
+        }
         Refusal::KeyUnknown { .. } | Refusal::RootVersion { .. } => {
             "use the trust bundle that the vendor sent with this license"
         }

@@ -4,13 +4,15 @@
 //! manifest.json        version, device, pinned authority: says that the state was made
 //! device.key           the device's own key, PKCS#8, not encrypted, its owner's alone
 //! trust.ctrust         the bundle of the pinned authority
+//! minima.cbor          newest root, list and bundle by number and hash, which nobody can take back
 //! licenses/PRODUCT.clic
+//! proofs/LICENSE.tlog-proof            where the license needs one
 //! requests/PRODUCT.ENTITLEMENT.creq    the newest request that no license has answered yet
 //! ```
 //!
-//! The key is written before the manifest, and the bundle before its pin: whatever the manifest names
-//! was there, so that its absence is an alarm. Modes resist mistakes, not the machine's owner. Not here:
-//! whether a document is genuine, what a license allows.
+//! The key is written before the manifest, and bundle and minima before their pin: whatever the manifest names
+//! was there, so that its absence is an alarm. Modes resist mistakes, not the machine's owner. Not here: the
+//! order in which bundle and minima change (`trusted`), whether a document is genuine, what a license allows.
 
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
@@ -18,24 +20,25 @@ use std::path::{Path, PathBuf};
 
 use chancery_carriers::files::{self, FileError};
 use chancery_carriers::text::shown_path;
-use chancery_formats::document::{MAX_BUNDLE, MAX_DOCUMENT};
-use chancery_formats::id::{AuthorityId, EntitlementId, Thumbprint, is_name};
+use chancery_formats::document::MAX_DOCUMENT;
+use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint, is_name};
 use chancery_formats::key::{Algorithm, PublicKey};
+use chancery_formats::log::proof::{self, MAX_PROOF};
 use chancery_hsm_config::{HsmError, Key, SoftwareKey};
 use chancery_verifier::signature::VerifyingKey;
-use chancery_verifier::{Pin, Trust};
 
 use crate::error::CommandError;
 
 mod manifest;
+mod trusted;
 
-use manifest::Manifest;
+use manifest::{Fault, Manifest, VERSION};
 
 const MANIFEST: &str = "manifest.json";
 const MAX_MANIFEST_BYTES: u64 = 4_096;
 const DEVICE_KEY: &str = "device.key";
-const TRUST: &str = "trust.ctrust";
 const LICENSES: &str = "licenses";
+const PROOFS: &str = "proofs";
 const REQUESTS: &str = "requests";
 
 /// Where the state is; it may not exist yet.
@@ -92,7 +95,7 @@ impl Store {
         let Some(bytes) = read(&self.path.join(MANIFEST), MAX_MANIFEST_BYTES)? else {
             return self.refuse_remains().map(|()| None);
         };
-        let manifest = Manifest::decode(&bytes)?;
+        let manifest = Manifest::decode(&bytes).map_err(no_manifest)?;
         let key_path = self.path.join(DEVICE_KEY);
         let key = SoftwareKey::open_unprotected(&key_path).map_err(|error| match error {
             HsmError::KeyMissing { .. } => lost_key("is gone", &key_path),
@@ -110,7 +113,8 @@ impl Store {
     /// Without a manifest, a key alone is a first run that was interrupted; anything more is a state
     /// that lost its manifest.
     fn refuse_remains(&self) -> Result<(), CommandError> {
-        let remains = [TRUST, LICENSES, REQUESTS].map(|name| self.path.join(name));
+        let remains =
+            [trusted::BUNDLE, trusted::MINIMA, LICENSES, PROOFS, REQUESTS].map(|name| self.path.join(name));
         match remains.iter().find(|path| path.symlink_metadata().is_ok()) {
             None => Ok(()),
             Some(_) => {
@@ -186,41 +190,6 @@ impl State {
         Ok(self.key.sign(message)?)
     }
 
-    /// Returns which authority a bundle must be of.
-    pub fn pin(&self) -> Pin {
-        self.manifest.authority.map_or(Pin::FirstUse, Pin::Authority)
-    }
-
-    /// Loads the kept trust bundle; none before the first installation.
-    ///
-    /// # Errors
-    ///
-    /// An alarm where it is gone, damaged or of another authority than the one pinned.
-    pub fn trust(&self) -> Result<Option<Trust>, CommandError> {
-        if self.manifest.authority.is_none() {
-            return Ok(None);
-        }
-        let path = self.path.join(TRUST);
-        let alarm = |code, what| {
-            CommandError::alarm(code, format!("the trust bundle {} {what}", shown_path(&path)))
-                .hint("install the license again with the vendor's trust bundle; if nobody changed the file, ask who did")
-        };
-        let bytes = read(&path, MAX_BUNDLE as u64)?.ok_or_else(|| alarm("trust-lost", "is gone"))?;
-        let trust = Trust::load(&bytes, self.pin());
-        trust.map(Some).map_err(|refusal| alarm("trust-damaged", "is damaged").cause(refusal.to_string()))
-    }
-
-    /// Keeps a bundle that was loaded under [`State::pin`], and pins its authority.
-    pub fn keep_trust(&mut self, bundle: &[u8], authority: AuthorityId) -> Result<(), CommandError> {
-        files::replace_private(&self.path.join(TRUST), bundle)?;
-        if self.manifest.authority != Some(authority) {
-            let manifest = Manifest { authority: Some(authority), ..self.manifest };
-            files::replace_private(&self.path.join(MANIFEST), &manifest.encode())?;
-            self.manifest = manifest;
-        }
-        Ok(())
-    }
-
     /// Returns the products that have a license, by name.
     pub fn products(&self) -> Result<Vec<String>, CommandError> {
         let names = self.names(LICENSES)?;
@@ -241,6 +210,17 @@ impl State {
     pub fn keep_license(&self, product: &str, license: &[u8]) -> Result<(), CommandError> {
         self.make_folder(LICENSES)?;
         Ok(files::replace_private(&self.license_path(product), license)?)
+    }
+
+    /// Reads what shows that a license is in the vendor's log; not verified.
+    pub fn proof(&self, license: LicenseId) -> Result<Option<Vec<u8>>, CommandError> {
+        read(&self.proof_path(license), MAX_PROOF as u64)
+    }
+
+    /// Keeps what shows that a license is in the vendor's log. Kept before the license, which may need it.
+    pub fn keep_proof(&self, license: LicenseId, proof: &[u8]) -> Result<(), CommandError> {
+        self.make_folder(PROOFS)?;
+        Ok(files::replace_private(&self.proof_path(license), proof)?)
     }
 
     /// Returns the requests that wait for an answer; not verified.
@@ -277,6 +257,10 @@ impl State {
 
     fn license_path(&self, product: &str) -> PathBuf {
         self.path.join(LICENSES).join(format!("{product}.clic"))
+    }
+
+    fn proof_path(&self, license: LicenseId) -> PathBuf {
+        self.path.join(PROOFS).join(format!("{license}.{}", proof::FILE_ENDING))
     }
 
     fn request_path(&self, product: &str, entitlement: EntitlementId) -> PathBuf {
@@ -324,6 +308,19 @@ fn prove_possession(key: &Key) -> Result<(), CommandError> {
     let proved =
         VerifyingKey::load(&key.public_key()).and_then(|public| public.verify(&challenge, &signature));
     proved.map_err(|refusal| CommandError::not_genuine("the device key does not sign", &refusal))
+}
+
+/// What people are told of bytes that are no manifest.
+fn no_manifest(fault: Fault) -> CommandError {
+    match fault {
+        Fault::Damaged => CommandError::alarm("manifest-damaged", "the manifest of the state is damaged")
+            .hint("restore the state folder from a backup of this machine; do not delete it"),
+        Fault::Version(version) => {
+            let error = format!("the state is of version {version}, and this program knows {VERSION}");
+            CommandError::failed("state-version", error)
+                .hint("use a release of chancery-site that knows this version")
+        }
+    }
 }
 
 fn lost_key(what: &str, path: &Path) -> CommandError {

@@ -1,11 +1,12 @@
 //! `chancery-site check`: may a feature run here, now?
 
 use chancery_verifier::device::collect;
-use chancery_verifier::{Context as Facts, Decision, Reason, Verdict, decide, verify_license};
+use chancery_verifier::{Context as Facts, Decision, Reason, Verdict, decide};
 use serde_json::{Value, json};
 
+use super::installed::{kept, refused};
 use super::{Context, show};
-use crate::error::CommandError;
+use crate::error::{CommandError, is_withdrawn};
 use crate::store::State;
 use crate::time;
 
@@ -29,14 +30,21 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<(), CommandError> {
     let state = context.store()?.open()?;
     let Some((state, product)) = installed(state, args)? else {
         let what = args.product.as_deref().map_or(String::new(), |product| format!(" of {product}"));
-        context.printer().json(&not_installed_json(args))?;
+        context.printer().json(&denied_json(args, args.product.as_deref(), "not-installed"))?;
         return Err(CommandError::refused("not-installed", format!("no license{what} is installed"))
             .hint("make a request with `chancery-site request`, or install the license that came back"));
     };
     let now = time::now()?;
     let (license, trust) = kept(&state, &product)?;
-    let verified =
-        verify_license(&license, &trust).map_err(|refusal| altered(&product, &refusal.to_string()))?;
+    let verified = match license.verify(&trust) {
+        Ok(verified) => verified,
+        Err(refusal) => {
+            if is_withdrawn(&refusal) {
+                context.printer().json(&denied_json(args, Some(&product), refusal.code()))?;
+            }
+            return Err(refused(&product, &refusal));
+        }
+    };
     let components = collect::components();
     let facts = Facts { now, product: &product, device_key: Some(state.device()), components: &components };
     let decision = decide(&verified, &facts, Some(&args.feature));
@@ -63,20 +71,6 @@ fn installed(state: Option<State>, args: &CheckArgs) -> Result<Option<(State, St
         }
     };
     Ok(product.map(|product| (state, product)))
-}
-
-/// Reads an installed license and the trust to judge it by.
-pub fn kept(state: &State, product: &str) -> Result<(Vec<u8>, chancery_verifier::Trust), CommandError> {
-    let license = state.license(product)?.ok_or_else(|| altered(product, "its file is gone"))?;
-    let trust = state.trust()?.ok_or_else(|| altered(product, "the state trusts no authority"))?;
-    Ok((license, trust))
-}
-
-/// Only genuine licenses are installed, so that one that is not was changed here.
-pub fn altered(product: &str, cause: &str) -> CommandError {
-    CommandError::alarm("license-altered", format!("the installed license of {product} was altered"))
-        .cause(cause)
-        .hint("install the license again from its file; if nobody changed the state, find out who did")
 }
 
 fn sentence(feature: &str, decision: &Decision, now: u64) -> String {
@@ -112,11 +106,12 @@ fn decision_json(args: &CheckArgs, product: &str, decision: &Decision, now: u64)
     })
 }
 
-fn not_installed_json(args: &CheckArgs) -> Value {
+/// What there is to say where nothing is decided: no license, or one that was taken back.
+fn denied_json(args: &CheckArgs, product: Option<&str>, code: &str) -> Value {
     json!({
         "verdict": Verdict::Deny.name(),
-        "code": "not-installed",
-        "product": args.product,
+        "code": code,
+        "product": product,
         "feature": args.feature,
         "grant": null,
         "ends_at": null,

@@ -11,7 +11,7 @@ use chancery_formats::document::Kind;
 use chancery_formats::id::EntitlementId;
 use chancery_hsm_config::HsmError;
 use chancery_verifier::device::{Component, collect};
-use chancery_verifier::{Draft, verify_request};
+use chancery_verifier::{Draft, Trust, verify_request};
 use serde_json::json;
 
 use super::Context;
@@ -94,6 +94,7 @@ fn sign_request(
 ) -> Result<Vec<u8>, CommandError> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|source| HsmError::Random { source: source.into() })?;
+    let trust = state.trust()?;
     let draft = Draft {
         product: &args.product,
         entitlement: args.entitlement,
@@ -101,7 +102,8 @@ fn sign_request(
         nonce,
         site_clock: time::now()?,
         components,
-        root_version: state.trust()?.map_or(0, |trust| trust.root_version().into()),
+        root_version: trust.as_ref().map_or(0, |trust| trust.root_version().into()),
+        revocation_list: trust.as_ref().map_or(0, Trust::revocation_list),
     };
     let broken = |refusal| CommandError::not_genuine("the request that was made does not verify", &refusal);
     let unsigned = draft.prepare().map_err(broken)?;

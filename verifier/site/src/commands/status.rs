@@ -4,14 +4,13 @@ use chancery_carriers::text::shown_path;
 use chancery_formats::license::License;
 use chancery_verifier::device::{Component, Digester, collect};
 use chancery_verifier::{
-    Context as Facts, Decision, Reason, Trust, Verdict, VerifiedLicense, decide, verify_license,
-    verify_request,
+    Context as Facts, Decision, Reason, Refusal, Trust, Verdict, VerifiedLicense, decide, verify_request,
 };
 use serde_json::{Value, json};
 
-use super::check::{altered, kept};
+use super::installed::{kept, refused};
 use super::{Context, show};
-use crate::error::CommandError;
+use crate::error::{CommandError, is_withdrawn};
 use crate::store::State;
 use crate::time;
 
@@ -39,9 +38,11 @@ pub fn run(_args: &StatusArgs, context: &Context) -> Result<(), CommandError> {
         .iter()
         .map(|product| {
             let (license, trust) = kept(&state, product)?;
-            let verified =
-                verify_license(&license, &trust).map_err(|refusal| altered(product, &refusal.to_string()))?;
-            Ok(describe(&verified, &state, &components, now))
+            match license.verify(&trust) {
+                Ok(verified) => Ok(describe(&verified, &state, &components, now)),
+                Err(refusal) if is_withdrawn(&refusal) => Ok(withdrawn(product, &refusal)),
+                Err(refusal) => Err(refused(product, &refusal)),
+            }
         })
         .collect::<Result<Vec<Entry>, CommandError>>()?;
     let waiting = waiting(&state)?;
@@ -83,6 +84,24 @@ fn describe(verified: &VerifiedLicense<'_>, state: &State, components: &[Compone
     Entry { fields, json: value }
 }
 
+/// Describes a license that the authority took back.
+fn withdrawn(product: &str, refusal: &Refusal) -> Entry {
+    let next = "ask the vendor for a license that counts, or for the proof that this one does";
+    Entry {
+        fields: vec![
+            ("product", product.to_owned()),
+            ("works", format!("no: {refusal}")),
+            ("next", next.to_owned()),
+        ],
+        json: json!({
+            "product": product,
+            "verdict": Verdict::Deny.name(),
+            "code": refusal.code(),
+            "next": next,
+        }),
+    }
+}
+
 /// Counts all components that match, so that a device that drifts is seen before it is denied.
 fn matched_components(license: &License<'_>, components: &[Component]) -> Option<(usize, u64)> {
     let binding = license.terms.device?;
@@ -108,7 +127,7 @@ fn waiting(state: &State) -> Result<Vec<(String, String, u64)>, CommandError> {
     let requests = state.requests()?;
     let read = requests.iter().filter_map(|bytes| verify_request(bytes).ok());
     Ok(read
-        .map(|verified| *verified.request())
+        .map(|verified| verified.request().clone())
         .map(|request| (request.product.into(), request.entitlement.to_string(), request.site_clock))
         .collect())
 }

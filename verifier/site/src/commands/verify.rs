@@ -9,10 +9,10 @@ use chancery_carriers::load;
 use chancery_carriers::text::shown_path;
 use chancery_verifier::{
     Context as Facts, Decision, Pin, Reason, Trust, Verdict, VerifiedLicense, decide, decide_term,
-    verify_license,
 };
 use serde_json::json;
 
+use super::installed::{read_proof, verify};
 use super::{Context, load_trust, show};
 use crate::error::CommandError;
 use crate::time;
@@ -24,7 +24,8 @@ use crate::time;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     chancery-site verify pump.clic --trust vendor.ctrust\n  \
-    chancery-site verify pump.clic --trust vendor.ctrust --at 2027-07-01T00:00:00Z")]
+    chancery-site verify pump.clic --trust vendor.ctrust --at 2027-07-01T00:00:00Z\n  \
+    chancery-site verify pump.clic --trust vendor.ctrust --proof pump.tlog-proof")]
 pub struct VerifyArgs {
     /// License: a .clic file, its armor, or a picture of its QR code
     #[arg(value_name = "FILE")]
@@ -32,6 +33,9 @@ pub struct VerifyArgs {
     /// Trust bundle of the vendor; the authority is whichever it is of
     #[arg(long, value_name = "FILE.ctrust")]
     trust: PathBuf,
+    /// Proof that the license is in the vendor's log, for one whose key was stolen since
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
     /// Instant to judge the term at, instead of now
     #[arg(long, value_name = "RFC3339", value_parser = time::parse)]
     at: Option<u64>,
@@ -41,8 +45,9 @@ pub fn run(args: &VerifyArgs, context: &Context) -> Result<(), CommandError> {
     let license = load::load(&args.license)?.bytes;
     let (trust, _) = load_trust(&args.trust, Pin::FirstUse)?;
     let file = shown_path(&args.license);
-    let verified = verify_license(&license, &trust)
-        .map_err(|refusal| CommandError::not_genuine(format!("{file} is not a genuine license"), &refusal))?;
+    let proof = args.proof.as_deref().map(|path| read_proof(path, &license)).transpose()?;
+    let verified = verify(&license, proof.as_deref(), &trust)
+        .map_err(|refusal| CommandError::license(&file, &refusal))?;
     let at = args.at.map_or_else(time::now, Ok)?;
     let Decision { verdict, reason, .. } = decide_term(&verified, at);
     if verdict == Verdict::Deny {

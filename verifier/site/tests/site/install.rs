@@ -179,7 +179,8 @@ fn bundle_that_is_older_or_takes_trust_away_is_refused() {
     site.fails(
         INSTALL,
         3,
-        "error: the trust bundle is of root version 1, and this site knows 2\n\
+        "error: vendor.ctrust cannot be installed\n\
+         cause: root version 1 is older than version 2, which is known\n\
          hint: get the newest trust bundle from the vendor\n",
     );
     let other_key = newer.with_issuing_key(7);

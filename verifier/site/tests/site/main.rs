@@ -6,9 +6,13 @@ use chancery_formats::id::EntitlementId;
 use chancery_formats::license::{Feature, Features};
 use serde_json::Value;
 
+mod audit;
 mod decision;
 mod install;
+mod minima;
+mod publisher;
 mod request;
+mod rotation;
 mod state;
 mod support;
 

@@ -13,7 +13,7 @@ use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId};
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 use chancery_formats::license::{Device, Enforcement, Feature, Features, License, Terms};
 use chancery_formats::seal::{Role, Seal, Signer, Statement};
-use chancery_formats::trust::root::Custodians;
+use chancery_formats::trust::Custodians;
 use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root, Scope};
 use chancery_verifier::verify_request;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -38,6 +38,11 @@ impl Vendor {
 
     /// Makes a vendor that has renewed its root up to version `versions`.
     pub fn with_roots(seed: u8, versions: u32) -> Self {
+        Self::with_roots_made_at(seed, versions, ISSUED_AT)
+    }
+
+    /// The same, with the later versions made at a time.
+    pub fn with_roots_made_at(seed: u8, versions: u32, made_at: u64) -> Self {
         let custodian = SigningKey::from_bytes(&[seed; 32]);
         let custodians = Custodians::encode(&[public(&custodian)]);
         let mut roots: Vec<Vec<u8>> = Vec::new();
@@ -46,9 +51,16 @@ impl Vendor {
                 name: "Example Vendor",
                 version,
                 previous: roots.last().map(|root| Root::authority_id(root).0),
-                threshold: 1,
-                custodians: Custodians::decode(&custodians).unwrap(),
-                made_at: ISSUED_AT,
+                quorum: chancery_formats::trust::Quorum {
+                    threshold: 1,
+                    custodians: Custodians::decode(&custodians).unwrap(),
+                    partners: None,
+                },
+                // Later versions can be made anew with another time, as somebody does who forks a chain.
+                made_at: if version == 1 { ISSUED_AT } else { made_at },
+                recovery: None,
+                revealed: None,
+                manifests: false,
             };
             roots.push(root.encode());
         }
@@ -67,33 +79,73 @@ impl Vendor {
         vendor
     }
 
+    /// The newest root version.
+    pub fn root_version(&self) -> u32 {
+        self.roots.len() as u32
+    }
+
+    /// The public half of the issuing key.
+    pub fn issuer(&self) -> PublicKey {
+        public(&self.issuing_key)
+    }
+
     fn publish(&self) -> Vec<u8> {
-        let record = KeyRecord {
+        self.publish_with(&[])
+    }
+
+    /// The bundle with records of further keys.
+    pub fn publish_with(&self, keys: &[(Role, &SigningKey)]) -> Vec<u8> {
+        Bundle::encode(&self.members(keys, None))
+    }
+
+    /// Roots and key records; all but issuing keys end at `until`.
+    pub fn members(&self, keys: &[(Role, &SigningKey)], until: Option<u64>) -> Vec<Vec<u8>> {
+        let record = |role, key| KeyRecord {
             authority: self.id,
-            role: Role::Issuer,
-            key: public(&self.issuing_key),
-            mode: KeyMode::Direct,
+            role,
+            key: public(key),
+            mode: if role == Role::Issuer { KeyMode::Direct } else { KeyMode::Seal },
             co_signers: Vec::new(),
-            typs: vec![Kind::License.typ()],
+            typs: match role {
+                Role::Log => vec![Kind::Manifest.typ()],
+                Role::Revoker => vec![Kind::RevocationList.typ()],
+                _ => vec![Kind::License.typ()],
+            },
             scope: Scope::default(),
             not_before: ISSUED_AT,
-            not_after: None,
+            not_after: until.filter(|_| role != Role::Issuer),
             protection: Protection::Software,
             attestation: None,
+            partner: None,
         };
         let roots = self.roots.iter().zip(1..);
         let mut members: Vec<_> =
             roots.map(|(root, version)| self.seal(version, Kind::Root, root.clone())).collect();
-        members.push(self.seal(members.len() as u32, Kind::KeyRecord, record.encode()));
-        Bundle::encode(&members)
+        let version = members.len() as u32;
+        for (role, key) in [(Role::Issuer, &self.issuing_key)].into_iter().chain(keys.iter().copied()) {
+            members.push(self.seal(version, Kind::KeyRecord, record(role, key).encode()));
+        }
+        members
+    }
+
+    /// Seals a document as a batch of one, by the custodian.
+    pub fn seal(&self, root_version: u32, kind: Kind, payload: Vec<u8>) -> Vec<u8> {
+        self.seal_by(Role::Custodian, &self.custodian, root_version, kind, payload)
     }
 
     /// Seals a document as a batch of one.
-    fn seal(&self, root_version: u32, kind: Kind, payload: Vec<u8>) -> Vec<u8> {
-        let thumbprint = public(&self.custodian).thumbprint();
+    pub fn seal_by(
+        &self,
+        role: Role,
+        key: &SigningKey,
+        root_version: u32,
+        kind: Kind,
+        payload: Vec<u8>,
+    ) -> Vec<u8> {
+        let thumbprint = public(key).thumbprint();
         let header = Header { mode: Mode::Seal, kid: thumbprint.key_id(), typ: kind.typ() };
         let unsigned = Unsigned::new(&header, payload);
-        let signer = Signer { role: Role::Custodian, thumbprint, algorithm: Algorithm::Ed25519 };
+        let signer = Signer { role, thumbprint, algorithm: Algorithm::Ed25519 };
         let statement = Statement {
             authority: self.id,
             root_version,
@@ -104,7 +156,7 @@ impl Vendor {
             time: ISSUED_AT,
             signers: &[signer],
         };
-        let signature = self.custodian.sign(&statement.to_sign(&signer).sig_structure()).to_bytes().to_vec();
+        let signature = key.sign(&statement.to_sign(&signer).sig_structure()).to_bytes().to_vec();
         unsigned.sign(&Seal::encode(&statement, 0, &[], &[signature]))
     }
 
@@ -160,7 +212,7 @@ pub fn bare<'a>(product: &'a str, entitlement: EntitlementId, features: Features
     }
 }
 
-fn public(key: &SigningKey) -> PublicKey {
+pub fn public(key: &SigningKey) -> PublicKey {
     PublicKey::Ed25519(key.verifying_key().to_bytes())
 }
 
