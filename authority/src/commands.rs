@@ -16,10 +16,15 @@ use chancery_hsm_config::protect_process_memory;
 use crate::error::CommandError;
 
 pub mod argument;
+pub mod backup;
+pub mod batch;
 pub mod bundle;
 pub mod catalog;
+pub mod ceremony;
 pub mod completions;
+pub mod confirm;
 pub mod context;
+pub mod custodians;
 pub mod customer;
 pub mod demo;
 pub mod doctor;
@@ -28,7 +33,13 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod license;
+pub mod log;
 pub mod man;
+pub mod restore;
+pub mod revocation;
+pub mod role;
+pub mod root;
+pub mod witness;
 
 pub use context::Context;
 
@@ -74,7 +85,13 @@ enum Command {
     Init(init::InitArgs),
     Demo(demo::DemoArgs),
     #[command(subcommand)]
+    Ceremony(ceremony::CeremonyCommand),
+    #[command(subcommand)]
     Key(key::KeyCommand),
+    #[command(subcommand)]
+    Root(root::RootCommand),
+    #[command(subcommand)]
+    Role(role::RoleCommand),
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
     #[command(subcommand)]
@@ -84,7 +101,17 @@ enum Command {
     #[command(subcommand)]
     License(license::LicenseCommand),
     #[command(subcommand)]
+    Batch(batch::BatchCommand),
+    #[command(subcommand)]
+    Revocation(revocation::RevocationCommand),
+    #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -120,12 +147,21 @@ fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
     match command {
         Command::Init(args) => init::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Ceremony(command) => ceremony::run(command, context),
         Command::Key(command) => key::run(command, context),
+        Command::Root(command) => root::run(command, context),
+        Command::Role(command) => role::run(command, context),
         Command::Catalog(command) => catalog::run(command, context),
         Command::Customer(command) => customer::run(command, context),
         Command::Entitlement(command) => entitlement::run(command, context),
         Command::License(command) => license::run(command, context),
+        Command::Batch(command) => batch::run(command, context),
+        Command::Revocation(command) => revocation::run(command, context),
         Command::Bundle(command) => bundle::run(command, context),
+        Command::Backup(args) => backup::run(args, context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Log(command) => log::run(command, context),
+        Command::Witness(command) => witness::run(command, context),
         Command::Inspect(args) => inspect::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Completions(args) => completions::run(args, context),

@@ -82,15 +82,22 @@ impl CommandError {
 impl From<RepositoryError> for CommandError {
     fn from(error: RepositoryError) -> Self {
         let exit = match &error {
-            RepositoryError::Corrupted { .. } | RepositoryError::ForeignSchema => Exit::Alarm,
-            RepositoryError::EntitlementExhausted { .. } | RepositoryError::RequestKnown { .. } => {
-                Exit::Refused
-            }
+            RepositoryError::Corrupted { .. }
+            | RepositoryError::DeviceEntryDiffers { .. }
+            | RepositoryError::ForeignSchema
+            | RepositoryError::HomeCopied { .. }
+            | RepositoryError::LeaseMissing { .. } => Exit::Alarm,
+            RepositoryError::EntitlementExhausted { .. }
+            | RepositoryError::IssuingLocked { .. }
+            | RepositoryError::RequestKnown { .. }
+            | RepositoryError::RevocationExists { .. } => Exit::Refused,
             _ => Exit::Failed,
         };
         let described = Self::from_error(exit, error.code(), &error);
         let described = match &error {
-            RepositoryError::Corrupted { detail } => described.cause(detail),
+            RepositoryError::Corrupted { detail } | RepositoryError::IssuingLocked { detail, .. } => {
+                described.cause(detail)
+            }
             _ => described,
         };
         described.hint(error.hint())
@@ -101,11 +108,17 @@ impl From<HsmError> for CommandError {
     fn from(error: HsmError) -> Self {
         let exit = match &error {
             HsmError::AuditBroken { .. } => Exit::Alarm,
+            HsmError::AuditLedger { source, .. } if is_broken(source.as_ref()) => Exit::Alarm,
             HsmError::Reference(_) => Exit::Usage,
             _ => Exit::Hsm,
         };
         Self::from_error(exit, error.code(), &error).hint(error.hint())
     }
+}
+
+/// Whether a device's entries could not be kept because they contradict those that are.
+fn is_broken(source: &(dyn Error + Send + Sync + 'static)) -> bool {
+    matches!(source.downcast_ref(), Some(RepositoryError::DeviceEntryDiffers { .. }))
 }
 
 impl From<ReferenceError> for CommandError {

@@ -57,9 +57,21 @@ impl Home {
         self.path.join("reserve")
     }
 
+    /// The copy of the database that a backup works on, in a folder of its own; gone when the backup ends.
+    #[must_use]
+    pub fn backup_copy(&self) -> PathBuf {
+        self.path.join(".backup")
+    }
+
     /// Software keys, one encrypted file each.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys")
+    }
+
+    /// What the ceremony that made the authority has kept.
+    #[must_use]
+    pub fn ceremony(&self) -> PathBuf {
+        self.path.join("ceremony")
     }
 }

@@ -7,6 +7,8 @@
 pub mod commands;
 pub mod error;
 pub mod home;
+pub mod log;
 pub mod output;
 pub mod repository;
+pub mod witness;
 pub mod workflow;

@@ -4,7 +4,9 @@
 //! Not here: printing (`chancery-carriers`), reading dates (`workflow::term`).
 
 pub mod document;
+pub mod exchange;
 pub mod public_key;
+pub mod transcript;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -10,33 +10,55 @@ use crate::home::Home;
 
 pub mod authority;
 pub mod ballast;
+pub mod batch;
+pub mod bundle;
 pub mod catalog;
+pub mod checkpoint;
+pub mod copy;
+pub mod custody;
 pub mod customer;
 pub mod device_log;
+mod digest;
 pub mod entitlement;
 pub mod error;
+pub mod history;
+pub mod lease;
 pub mod license;
+pub mod lock;
 pub mod log;
 mod open;
+pub mod revocation;
 mod schema;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
+pub mod tree;
+pub mod turn;
+pub mod witnessed;
 
-pub use authority::{Authority, KeyRecord, KeyRole, NewKey};
+pub use authority::{Authority, KeyClosing, KeyRecord, NewKey};
 pub use ballast::Ballast;
+pub use batch::{BatchIntent, BatchRecord, BatchShape, LicenseWriter};
+pub use bundle::BundleRecord;
 pub use catalog::{Catalog, FeatureKind, FeatureValue, Product};
+pub use checkpoint::CheckpointRecord;
+pub use custody::{NewBatch, Standing};
 pub use customer::Customer;
-pub use device_log::OperationCount;
-pub use entitlement::{Entitlement, NewEntitlement};
+pub use device_log::{Acceptance, DeviceLogChain, NewAcceptance, OperationCount};
+pub use entitlement::{Binding, Entitlement, NewEntitlement};
 pub use error::RepositoryError;
+pub use lease::Lease;
 pub use license::{LicenseRecord, NewLicense};
+pub use lock::IssuingLock;
 pub use log::{Intent, Leaf, NewLeaf, NewOperation, OpenOperation, Pending};
+pub use revocation::{RevocationListRecord, RevocationRecord, RevocationTarget};
 
 /// The opened database of one authority.
 #[derive(Debug)]
 pub struct Repository {
     connection: Connection,
+    /// What the transaction at hand adds to the digests of tables.
+    digests: digest::Digests,
     home: Home,
     ballast: Ballast,
     /// What the files looked like when they were opened.
@@ -52,8 +74,21 @@ impl Repository {
     ///
     /// [`RepositoryError::Corrupted`] when damage keeps the check itself from running.
     pub fn damage(&self) -> Result<Vec<String>, RepositoryError> {
+        self.damage_by("quick_check")
+    }
+
+    /// As [`Repository::damage`], and compares every index with its table: for `log verify`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::damage`].
+    pub fn damage_in_depth(&self) -> Result<Vec<String>, RepositoryError> {
+        self.damage_by("integrity_check")
+    }
+
+    fn damage_by(&self, check: &str) -> Result<Vec<String>, RepositoryError> {
         let mut found = Vec::new();
-        self.connection.pragma_query(None, "quick_check", |row| {
+        self.connection.pragma_query(None, check, |row| {
             found.push(row.get::<_, String>(0)?);
             Ok(())
         })?;
@@ -83,11 +118,24 @@ impl Repository {
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, RepositoryError>,
     ) -> Result<T, RepositoryError> {
+        self.write_or(work)
+    }
+
+    /// Does as [`Repository::write`], for work that may refuse for reasons of its own.
+    fn write_or<T, E: From<RepositoryError>>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         // SQLite ignores an error of syncing the directory, where the name of a new write-ahead log stands.
         open::sync_directory(self.home.path())?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(RepositoryError::from)?;
+        self.digests.clear();
         let result = work(&transaction)?;
-        transaction.commit()?;
+        self.digests.flush(&transaction)?;
+        transaction.commit().map_err(RepositoryError::from)?;
         Ok(result)
     }
 }

@@ -5,7 +5,17 @@
 
 use crate::error::CommandError;
 
+pub mod attestation;
+pub mod backup;
+pub mod batch;
+pub mod bundle;
 pub mod catalog;
+pub mod ceremony;
+pub mod change;
+pub mod checkpoint;
+pub mod closing;
+pub mod custodian;
+pub mod custody;
 pub mod demo;
 pub mod device_log;
 pub mod doctor;
@@ -13,10 +23,27 @@ pub mod entitlement;
 pub mod export;
 pub mod init;
 pub mod issue;
+pub mod issuer;
 pub mod label;
+pub mod nearest;
+pub mod position;
+pub mod publishing;
+pub mod reconcile;
+pub mod restore;
+pub mod restored;
+pub mod revocation;
+pub mod revoked;
+pub mod role;
+pub mod roster;
+pub mod rotation;
+pub mod sealing;
+pub mod signatory;
 pub mod signing;
+pub mod staging;
 pub mod term;
+pub mod terms;
 pub mod trust;
+pub mod witness;
 
 /// Returns random bytes from the operating system.
 fn random<const N: usize>() -> Result<[u8; N], CommandError> {

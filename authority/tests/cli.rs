@@ -9,6 +9,12 @@ use std::path::{Path, PathBuf};
 
 use chancery_authority::home::Home;
 
+#[path = "cli/backup.rs"]
+mod backup;
+#[path = "cli/batch.rs"]
+mod batch;
+#[path = "cli/copies.rs"]
+mod copies;
 #[path = "cli/desk.rs"]
 mod desk;
 #[path = "cli/doctor.rs"]
@@ -17,6 +23,10 @@ mod doctor;
 mod homes;
 #[path = "cli/issuing.rs"]
 mod issuing;
+#[path = "cli/locked.rs"]
+mod locked;
+#[path = "cli/log.rs"]
+mod log;
 #[path = "cli/lost_answer.rs"]
 mod lost_answer;
 #[path = "cli/shell.rs"]
@@ -27,7 +37,7 @@ mod token;
 use homes::Folder;
 
 /// Every case, so that a folder that is not run, or a pattern that matches nothing, fails.
-const CASES: usize = 190;
+const CASES: usize = 290;
 
 /// Runs the cases of a folder at the same time, as far as the machine can.
 fn run(group: &str, home: &Home) {

@@ -69,7 +69,8 @@ impl Context {
         {
             return Ok(found);
         }
-        work(&Repository::open(&home)?)
+        // Reading does no harm, whoever holds the lease.
+        work(&Repository::open_unleased(&home)?)
     }
 
     /// Returns what prints the result on stdout.

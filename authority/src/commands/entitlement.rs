@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Context, name_argument};
 use crate::error::CommandError;
 use crate::output;
-use crate::repository::Entitlement;
+use crate::repository::{Binding, Entitlement};
 use crate::workflow::entitlement::{Grant, GrantError, grant};
 use crate::workflow::term;
 
@@ -27,7 +27,9 @@ pub enum EntitlementCommand {
 #[command(after_long_help = "Examples:\n  \
     chancery entitlement grant --customer acme --product pump --edition standard --quantity 5\n  \
     chancery entitlement grant --customer acme --product pump --edition standard --quantity 5 \\\n    \
-    --from 2026-07-01 --until '2027-06-30[Europe/Berlin]'")]
+    --from 2026-07-01 --until '2027-06-30[Europe/Berlin]'\n  \
+    chancery entitlement grant --customer acme --product pump --edition standard --quantity 50000 \\\n    \
+    --binding site --site north")]
 pub struct GrantArgs {
     /// Customer who bought
     #[arg(long, value_name = "ID", value_parser = name_argument)]
@@ -38,15 +40,39 @@ pub struct GrantArgs {
     /// Edition of the product
     #[arg(long, value_name = "ID", value_parser = name_argument)]
     edition: String,
-    /// Devices that may hold a license
+    /// Devices that may hold a license, or licenses where they are bound to none
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     quantity: u32,
+    /// What its licenses are bound to: the device that asks, the site that they name, or nothing
+    #[arg(long, value_enum, default_value_t = BindingArg::Device)]
+    binding: BindingArg,
+    /// Site that its licenses name
+    #[arg(long, value_name = "SITE", value_parser = name_argument, required_if_eq("binding", "site"))]
+    site: Option<String>,
     /// First day or instant of the term [default: today]
     #[arg(long, value_name = "DATE", value_parser = term::start)]
     from: Option<u64>,
     /// Last day or instant of the term [default: perpetual]
     #[arg(long, value_name = "DATE", value_parser = term::end)]
     until: Option<u64>,
+}
+
+/// What the licenses of an entitlement are bound to.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum BindingArg {
+    Device,
+    Site,
+    None,
+}
+
+impl From<BindingArg> for Binding {
+    fn from(arg: BindingArg) -> Self {
+        match arg {
+            BindingArg::Device => Self::Device,
+            BindingArg::Site => Self::Site,
+            BindingArg::None => Self::None,
+        }
+    }
 }
 
 /// Show an entitlement
@@ -82,6 +108,8 @@ fn run_grant(args: &GrantArgs, context: &Context) -> Result<(), CommandError> {
         product: &args.product,
         edition: &args.edition,
         quantity: args.quantity,
+        binding: args.binding.into(),
+        site: args.site.as_deref(),
         not_before: args.from,
         not_after: args.until,
     };
@@ -96,6 +124,7 @@ impl From<GrantError> for CommandError {
         match error {
             GrantError::Repository(error) => error.into(),
             GrantError::EmptyTerm => Self::usage(error.to_string()).hint("correct `--from` or `--until`"),
+            GrantError::SiteMissing => Self::usage(error.to_string()).hint("name it with `--site`"),
             GrantError::Random(_) => Self::from_error(Exit::Failed, "random-failure", &error)
                 .hint("check the operating system's random number generator"),
         }
@@ -111,6 +140,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
         ("product", found.product.clone()),
         ("edition", found.edition.clone()),
         ("features", output::features(&found.features)),
+        ("bound to", bound_to(&found)),
         ("activations", format!("{} of {} used, {} left", found.used, found.quantity, found.left())),
         ("from", output::time(found.not_before)),
         ("until", output::end(found.not_after)),
@@ -118,6 +148,16 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
         ("revision", found.revision.to_string()),
     ])?;
     Ok(printer.json(&describe(&found))?)
+}
+
+fn bound_to(entitlement: &Entitlement) -> String {
+    match (entitlement.binding, &entitlement.site) {
+        (Binding::Device, Some(site)) => format!("the device that asks, of site {site}"),
+        (Binding::Device, None) => "the device that asks".to_owned(),
+        (Binding::Site, site) => format!("site {}", site.as_deref().unwrap_or_default()),
+        (Binding::None, Some(site)) => format!("nothing; they name site {site}"),
+        (Binding::None, None) => "nothing".to_owned(),
+    }
 }
 
 fn list(context: &Context) -> Result<(), CommandError> {
@@ -147,6 +187,8 @@ fn describe(entitlement: &Entitlement) -> Value {
         "product": entitlement.product,
         "edition": entitlement.edition,
         "features": output::features_json(&entitlement.features),
+        "binding": entitlement.binding.name(),
+        "site": entitlement.site,
         "quantity": entitlement.quantity,
         "used": entitlement.used,
         "left": entitlement.left(),

@@ -1,7 +1,8 @@
 //! `chancery key`: the authority's keys, and the devices that hold them.
 
-mod attest;
+pub(super) mod attest;
 mod audit;
+mod move_key;
 mod probe;
 mod provision;
 
@@ -31,6 +32,7 @@ pub enum KeyCommand {
     VerifyDevice(provision::VerifyArgs),
     Attest(attest::AttestArgs),
     Audit(audit::AuditArgs),
+    Move(move_key::MoveArgs),
 }
 
 /// List the authority's keys
@@ -42,7 +44,9 @@ pub struct ListArgs {}
 ///
 /// The key stays in its device. It signs nothing until a key record certifies it.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  chancery key generate 'pkcs11:token=vendor;object=issuing-2027'")]
+#[command(after_long_help = "Examples:\n  \
+    chancery key generate 'pkcs11:token=vendor;object=issuing-2027'\n  \
+    chancery key generate file:carol.pem --public carol.public")]
 pub struct GenerateArgs {
     /// Where the key is to live
     #[arg(value_name = "REF")]
@@ -50,6 +54,9 @@ pub struct GenerateArgs {
     /// Algorithm of the key
     #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
     pub algorithm: KeyAlgorithm,
+    /// File to create for the public half, in PEM, as others are given it; never overwritten
+    #[arg(long, value_name = "FILE")]
+    pub public: Option<PathBuf>,
 }
 
 /// Algorithm of a key to be generated.
@@ -59,6 +66,9 @@ pub enum KeyAlgorithm {
     Ed25519,
     /// ECDSA with P-256 and SHA-256, for devices without Ed25519
     P256,
+    /// ML-DSA-87 (FIPS 204), which stands beside Ed25519 in hybrid trust
+    #[value(name = "ml-dsa-87")]
+    MlDsa87,
 }
 
 /// Export a public key
@@ -102,6 +112,7 @@ pub fn run(command: &KeyCommand, context: &Context) -> Result<(), CommandError> 
         KeyCommand::VerifyDevice(args) => provision::verify(args, context),
         KeyCommand::Attest(args) => attest::run(args, context),
         KeyCommand::Audit(args) => audit::run(args, context),
+        KeyCommand::Move(args) => move_key::run(args, context),
     }
 }
 
@@ -115,7 +126,7 @@ fn list(context: &Context) -> Result<(), CommandError> {
                 key.role.name().to_owned(),
                 key.public_key.algorithm().to_string(),
                 key.protection.name().to_owned(),
-                key.reference.clone(),
+                key.reference.clone().unwrap_or_else(|| "on another machine".to_owned()),
             ]
         })
         .collect();
@@ -139,9 +150,14 @@ fn generate(args: &GenerateArgs, context: &Context) -> Result<(), CommandError> 
     let reference = args.reference.get()?;
     let algorithm = match args.algorithm {
         KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
+        KeyAlgorithm::MlDsa87 => Algorithm::MlDsa87,
         KeyAlgorithm::P256 => Algorithm::Esp256,
     };
+    let output = args.public.as_deref().map(files::create_new).transpose()?;
     let key = chancery_hsm_config::generate(reference, algorithm, &mut context.pins()?)?;
+    if let Some(output) = output {
+        output.commit(public_key::pem(&key.public_key())?.as_bytes())?;
+    }
     let (public_key, reference) = (key.public_key(), &key.info().reference);
     let mut printer = context.printer();
     printer.line(format_args!("Generated {algorithm} key {}", public_key.key_id()))?;
@@ -156,6 +172,7 @@ fn generate(args: &GenerateArgs, context: &Context) -> Result<(), CommandError> 
         "algorithm": algorithm.name(),
         "protection": key.protection().name(),
         "reference": reference.to_string(),
+        "public": args.public,
     }))?)
 }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use chancery_carriers::load::load;
 use chancery_formats::document::Kind;
-use chancery_formats::id::{EntitlementId, LicenseId};
+use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::license::License;
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::error::CommandError;
+use crate::log::sealed;
 use crate::output::{self, document};
 use crate::repository::LicenseRecord;
 use crate::workflow::export::{Targets, reserve};
@@ -24,10 +25,11 @@ pub enum LicenseCommand {
     Export(ExportArgs),
 }
 
-/// Issue a license for a device
+/// Issue a license for a device, or for a site
 ///
 /// Records the intent in the log, signs with the issuing key, and checks the result as a product
-/// would before it is handed out. The same request gives the same license again.
+/// would before it is handed out. The same request gives the same license again; without a request,
+/// each run draws one more activation of an entitlement that is bound to a site or to nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     chancery license issue --entitlement ent_0123456789ABC --request pump.creq -o pump.clic\n  \
@@ -36,9 +38,9 @@ pub struct IssueArgs {
     /// Entitlement to draw one activation from
     #[arg(long, value_name = "ENTITLEMENT-ID")]
     pub entitlement: EntitlementId,
-    /// Activation request: a .creq file, its armor, or a picture of its QR code
+    /// Activation request: a .creq file, its armor, or a picture of its QR code; none for a license bound to none
     #[arg(long, value_name = "FILE")]
-    pub request: PathBuf,
+    pub request: Option<PathBuf>,
     /// License file to create; never overwritten
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -101,12 +103,12 @@ pub fn run(command: &LicenseCommand, context: &Context) -> Result<(), CommandErr
 fn issue(args: &IssueArgs, context: &Context) -> Result<(), CommandError> {
     let now = context.now()?;
     let mut repository = context.repository()?;
-    let request = load(&args.request)?;
-    let prepared = prepare(&repository, args.entitlement, &request.bytes, now)?;
+    let request = args.request.as_deref().map(load).transpose()?.map(|loaded| loaded.bytes);
+    let prepared = prepare(&repository, args.entitlement, request.as_deref(), now)?;
     let targets = Targets { file: &args.output, qr: args.qr.as_deref(), armor: args.armor.as_deref() };
     let reserved = reserve(&targets, prepared.document_len())?;
     let (id, device, end, done) = (prepared.id, prepared.device, prepared.not_after, prepared.is_done());
-    let license = prepared.sign(&mut repository, &request.bytes, &mut context.pins()?, now)?;
+    let license = prepared.sign(&mut repository, request.as_deref(), &mut context.pins()?, now)?;
     let files = reserved.write(Kind::License, &license).map_err(|error| {
         error
             .cause(format!("license {id} is issued and recorded, but its file is not written"))
@@ -119,14 +121,14 @@ fn issue(args: &IssueArgs, context: &Context) -> Result<(), CommandError> {
         format!("Issued license {id}")
     })?;
     printer.fields(&[
-        ("device", device.device_id().to_string()),
+        ("device", shown_device(device)),
         ("until", output::end(end)),
         ("files", files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")),
     ])?;
     Ok(printer.json(&json!({
         "id": id.to_string(),
         "entitlement": args.entitlement.to_string(),
-        "device": device.device_id().to_string(),
+        "device": device.map(|device| device.device_id().to_string()),
         "until": end.map(output::time_json),
         "issued_before": done,
         "files": files,
@@ -142,7 +144,7 @@ fn list(context: &Context) -> Result<(), CommandError> {
                 one.id.to_string(),
                 one.customer.clone(),
                 one.product.clone(),
-                one.device.device_id().to_string(),
+                shown_device(one.device),
                 one.signed_at.map_or_else(|| "interrupted".to_owned(), output::time),
             ]
         })
@@ -174,7 +176,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
 fn export_again(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
     let signed = context.read(|repository| {
         let found = repository.license(args.license)?;
-        Ok(repository.signed_document(found.log_index)?)
+        Ok(sealed::document(repository, found.log_index)?)
     })?;
     let bytes = signed.ok_or_else(|| {
         CommandError::failed(
@@ -190,13 +192,17 @@ fn export_again(args: &ExportArgs, context: &Context) -> Result<(), CommandError
     Ok(printer.json(&json!({"id": args.license.to_string(), "files": files}))?)
 }
 
+fn shown_device(device: Option<Thumbprint>) -> String {
+    device.map_or_else(|| "none".to_owned(), |device| device.device_id().to_string())
+}
+
 fn describe(one: &LicenseRecord) -> Value {
     json!({
         "id": one.id.to_string(),
         "entitlement": one.entitlement.to_string(),
         "customer": one.customer,
         "product": one.product,
-        "device": one.device.device_id().to_string(),
+        "device": one.device.map(|device| device.device_id().to_string()),
         "revision": one.revision,
         "log_index": one.log_index,
         "issued_at": one.signed_at.map(output::time_json),

@@ -2,12 +2,14 @@
 
 use chancery_formats::cose::{Envelope, Mode};
 use chancery_formats::document::Kind;
-use chancery_formats::license::{Feature, License};
+use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
+use chancery_formats::license::{Feature, License, Names};
 use chancery_formats::request::Request;
-use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root};
+use chancery_formats::trust::{Bundle, Closing, Exchange, KeyMode, KeyRecord, Quorum, RevocationList, Root};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::{end, time, time_json};
+use super::{end, exchange, time, time_json};
 use crate::error::CommandError;
 
 /// Fields for people: name and value.
@@ -33,6 +35,9 @@ pub fn describe(bytes: &[u8]) -> Result<Described, CommandError> {
     if Bundle::looks_like(bytes) {
         return describe_bundle(bytes);
     }
+    if Exchange::looks_like(bytes) {
+        return describe_exchange(bytes);
+    }
     let envelope = Envelope::decode(bytes)?;
     let kind = Kind::from_typ(envelope.header.typ).ok_or_else(|| {
         CommandError::refused("typ-unknown", "document of a kind that this release does not know")
@@ -45,7 +50,15 @@ pub fn describe(bytes: &[u8]) -> Result<Described, CommandError> {
         }
         Kind::Request => describe_request(&Request::decode(envelope.payload)?),
         Kind::Root => describe_root(&Root::decode(envelope.payload)?, envelope.payload),
-        Kind::KeyRecord => describe_key_record(&KeyRecord::decode(envelope.payload)?),
+        Kind::KeyRecord => {
+            let record = KeyRecord::decode(envelope.payload)?;
+            (key_record_fields(&record), key_record_json(&record))
+        }
+        Kind::Closing => {
+            let closing = Closing::decode(envelope.payload)?;
+            (exchange::closing_fields(&closing), exchange::closing_json(&closing))
+        }
+        Kind::RevocationList => describe_list(&RevocationList::decode(envelope.payload)?),
         _ => (Vec::new(), Value::Null),
     };
     let mode = match envelope.header.mode {
@@ -92,7 +105,7 @@ pub fn license_fields(license: &License<'_>) -> Fields {
 /// The terms that most licenses do not have.
 fn other_terms(license: &License<'_>) -> Fields {
     let terms = &license.terms;
-    let names = |names: &chancery_formats::license::Names<'_>| names.iter().collect::<Vec<_>>().join(", ");
+    let names = |names: &Names<'_>| names.iter().collect::<Vec<_>>().join(", ");
     let mut fields = Vec::new();
     let mut push = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
     push("seats", terms.seats.map(|seats| seats.to_string()));
@@ -193,56 +206,132 @@ fn describe_request(request: &Request<'_>) -> (Fields, Value) {
 }
 
 fn describe_root(root: &Root<'_>, payload: &[u8]) -> (Fields, Value) {
-    let custodians: Vec<String> = root.custodians.iter().map(|key| key.key_id().to_string()).collect();
     let id = (root.version == 1).then(|| Root::authority_id(payload).to_string());
     let mut fields = vec![
         ("authority", root.name.to_owned()),
         ("version", root.version.to_string()),
-        ("threshold", format!("{} of {}", root.threshold, custodians.len())),
-        ("custodians", custodians.join(", ")),
+        ("threshold", format!("{} of {}", root.quorum.threshold, root.quorum.custodians.len())),
+        ("custodians", key_ids(&root.quorum).join(", ")),
         ("made", time(root.made_at)),
     ];
     fields.extend(id.clone().map(|id| ("authority id", id)));
-    let json = json!({
+    let mut json = root_json(root);
+    if let Value::Object(fields) = &mut json {
+        fields.insert("authority_id".to_owned(), json!(id));
+    }
+    (fields, json)
+}
+
+fn key_ids(quorum: &Quorum<'_>) -> Vec<String> {
+    quorum.custodians.iter().map(|key| key.key_id().to_string()).collect()
+}
+
+/// Describes a root for programs.
+#[must_use]
+pub fn root_json(root: &Root<'_>) -> Value {
+    let recovery = root.recovery.map(|hash| Thumbprint(hash).to_string());
+    json!({
         "name": root.name,
         "version": root.version,
-        "threshold": root.threshold,
-        "custodians": custodians,
+        "threshold": root.quorum.threshold,
+        "custodians": key_ids(&root.quorum),
         "made_at": time_json(root.made_at),
-        "authority_id": id,
+        "recovery": recovery,
+        "recovered": root.revealed.is_some(),
+        "manifests": root.manifests,
+    })
+}
+
+fn describe_list(list: &RevocationList<'_>) -> (Fields, Value) {
+    let licenses: Vec<_> = list.licenses.iter().map(|id| LicenseId(*id).to_string()).collect();
+    let devices: Vec<_> = list.devices.iter().map(|id| Thumbprint(*id).device_id().to_string()).collect();
+    let entitlements: Vec<_> = list.entitlements.iter().map(|id| EntitlementId(*id).to_string()).collect();
+    let customers: Vec<_> = list.customers.iter().flat_map(|names| names.iter().map(str::to_owned)).collect();
+    let keys: Vec<_> = list.keys.iter().map(|(key, _)| key.key_id().to_string()).collect();
+    let mut fields = vec![("list", list.number.to_string()), ("made", time(list.time))];
+    let named = [
+        ("licenses", &licenses),
+        ("devices", &devices),
+        ("entitlements", &entitlements),
+        ("customers", &customers),
+        ("keys", &keys),
+    ];
+    fields.extend(named.iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, ids)| (*name, ids.join(", "))));
+    let json = json!({
+        "number": list.number,
+        "made_at": time_json(list.time),
+        "licenses": licenses,
+        "devices": devices,
+        "entitlements": entitlements,
+        "customers": customers,
+        "keys": keys,
     });
     (fields, json)
 }
 
-fn describe_key_record(record: &KeyRecord<'_>) -> (Fields, Value) {
-    let kid = record.key.key_id().to_string();
-    let mode = match record.mode {
-        KeyMode::Direct => "direct",
-        KeyMode::Seal => "seal",
-    };
-    let fields = vec![
-        ("key", kid.clone()),
+/// Describes a key record for people.
+#[must_use]
+pub fn key_record_fields(record: &KeyRecord<'_>) -> Fields {
+    let list = |names: &Names<'_>| names.iter().collect::<Vec<_>>().join(", ");
+    let mut fields = vec![
+        ("key", record.key.key_id().to_string()),
         ("role", record.role.name().to_owned()),
         ("algorithm", record.key.algorithm().to_string()),
-        ("mode", mode.to_owned()),
+        ("mode", mode_name(record.mode).to_owned()),
         ("protection", record.protection.name().to_owned()),
-        ("from", time(record.not_before)),
-        ("until", end(record.not_after)),
-        ("authority id", record.authority.to_string()),
     ];
-    let json = json!({
-        "kid": kid,
+    fields.extend(record.attestation.map(|certificate| ("attestation", attestation(certificate))));
+    if !record.co_signers.is_empty() {
+        let names: Vec<_> = record.co_signers.iter().map(|role| role.name()).collect();
+        fields.push(("co-signers", names.join(", ")));
+    }
+    fields.extend(record.scope.products.as_ref().map(|names| ("products", list(names))));
+    fields.extend(record.scope.territories.as_ref().map(|names| ("territories", list(names))));
+    fields.extend(record.scope.longest_term_secs.map(|term| ("longest term", format!("{term} seconds"))));
+    fields.push(("from", time(record.not_before)));
+    fields.push(("until", record.not_after.map_or_else(|| "no end".to_owned(), time)));
+    fields.push(("authority id", record.authority.to_string()));
+    fields
+}
+
+/// Tells a certificate by its hash; what it states is for `key attest`, which has the vendor's roots.
+fn attestation(certificate: &[u8]) -> String {
+    let hash = Thumbprint(Sha256::digest(certificate).into());
+    format!("certificate of {} bytes, SHA-256 {hash}", certificate.len())
+}
+
+const fn mode_name(mode: KeyMode) -> &'static str {
+    match mode {
+        KeyMode::Direct => "direct",
+        KeyMode::Seal => "seal",
+    }
+}
+
+fn names(names: Names<'_>) -> Vec<&str> {
+    names.iter().collect()
+}
+
+/// Describes a key record for programs.
+#[must_use]
+pub fn key_record_json(record: &KeyRecord<'_>) -> Value {
+    json!({
+        "kid": record.key.key_id().to_string(),
         "thumbprint": record.key.thumbprint().to_string(),
         "role": record.role.name(),
         "algorithm": record.key.algorithm().name(),
-        "mode": mode,
+        "mode": mode_name(record.mode),
         "protection": record.protection.name(),
+        "attestation_sha256":
+            record.attestation.map(|bytes| Thumbprint(Sha256::digest(bytes).into()).to_string()),
+        "co_signers": record.co_signers.iter().map(|role| role.name()).collect::<Vec<_>>(),
         "typs": record.typs,
+        "products": record.scope.products.map(names),
+        "territories": record.scope.territories.map(names),
+        "longest_term_secs": record.scope.longest_term_secs,
         "not_before": time_json(record.not_before),
         "not_after": record.not_after.map(time_json),
         "authority_id": record.authority.to_string(),
-    });
-    (fields, json)
+    })
 }
 
 fn describe_bundle(bytes: &[u8]) -> Result<Described, CommandError> {
@@ -258,4 +347,18 @@ fn describe_bundle(bytes: &[u8]) -> Result<Described, CommandError> {
         .map(|member| json!({"document": member.kind.name(), "content": member.json}))
         .collect();
     Ok(Described { kind: Kind::TrustBundle, fields, json })
+}
+
+/// Says what an exchange asks for or answers; `root sign` tells the documents below its statements.
+fn describe_exchange(bytes: &[u8]) -> Result<Described, CommandError> {
+    let (authority, what, count) = match Exchange::decode(bytes)? {
+        Exchange::Request(request) => {
+            let count = request.batches.iter().map(|batch| batch.documents.len()).sum::<usize>();
+            (request.authority, "documents to be signed", count)
+        }
+        Exchange::Answer(answer) => (answer.authority, "signatures", answer.signatures.len()),
+    };
+    let fields = vec![("authority id", authority.to_string()), (what, count.to_string())];
+    let json = json!({"authority_id": authority.to_string(), what.replace(' ', "_"): count});
+    Ok(Described { kind: Kind::CeremonyExchange, fields, json })
 }

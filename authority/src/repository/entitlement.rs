@@ -4,10 +4,37 @@
 //! Not here: how dates are read (`workflow::term`), what a license holds of it.
 
 use chancery_formats::id::EntitlementId;
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::catalog::{FeatureValue, Features, load_product};
 use super::{Repository, RepositoryError};
+
+/// What a license of an entitlement is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// The key of the device that asks, and its components.
+    Device,
+    /// Nothing: whoever holds the license may use it.
+    None,
+    /// The site that it names, by contract alone.
+    Site,
+}
+
+impl Binding {
+    /// Returns the word that people, JSON and the database see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::None => "none",
+            Self::Site => "site",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Device, Self::None, Self::Site].into_iter().find(|binding| binding.name() == name)
+    }
+}
 
 /// A grant to be made.
 #[derive(Clone, Debug)]
@@ -20,8 +47,12 @@ pub struct NewEntitlement<'a> {
     pub product: &'a str,
     /// Edition of that product.
     pub edition: &'a str,
-    /// Devices that may hold a license, at least 1.
+    /// Devices that may hold a license, or licenses where they are bound to none; at least 1.
     pub quantity: u32,
+    /// What its licenses are bound to.
+    pub binding: Binding,
+    /// The site that its licenses name.
+    pub site: Option<&'a str>,
     /// First second of the term, in Unix seconds.
     pub not_before: u64,
     /// Last second of the term, in Unix seconds; `None` is perpetual.
@@ -39,10 +70,14 @@ pub struct Entitlement {
     pub product: String,
     /// Edition of that product.
     pub edition: String,
-    /// Devices that may hold a license.
+    /// Devices that may hold a license, or licenses where they are bound to none.
     pub quantity: u64,
-    /// Distinct devices that hold one, or are about to.
+    /// How many of these hold one, or are about to.
     pub used: u64,
+    /// What its licenses are bound to.
+    pub binding: Binding,
+    /// The site that its licenses name.
+    pub site: Option<String>,
     /// First second of the term, in Unix seconds.
     pub not_before: u64,
     /// Last second of the term, in Unix seconds; `None` is perpetual.
@@ -56,10 +91,19 @@ pub struct Entitlement {
 }
 
 impl Entitlement {
-    /// Returns how many more devices may be licensed.
+    /// Returns how many more activations there are.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.quantity.saturating_sub(self.used)
+    }
+
+    /// Returns the claim `sub` of its licenses: the customer, and the site where it names one.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match &self.site {
+            Some(site) => format!("{}/{site}", self.customer),
+            None => self.customer.clone(),
+        }
     }
 }
 
@@ -69,8 +113,8 @@ macro_rules! select {
         concat!(
             "SELECT entitlement_id, customer_id, product_id, edition_id, quantity, not_before, not_after,
                     revision, granted_at,
-                    (SELECT count(DISTINCT device) FROM license
-                     WHERE license.entitlement_id = entitlement.entitlement_id)
+                    (SELECT coalesce(max(activation), 0) FROM license
+                     WHERE license.entitlement_id = entitlement.entitlement_id), binding, site_id
              FROM entitlement ",
             $tail
         )
@@ -99,8 +143,8 @@ impl Repository {
                 })?;
             transaction.execute(
                 "INSERT INTO entitlement (entitlement_id, customer_id, product_id, edition_id, quantity,
-                                          not_before, not_after, revision, granted_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
+                                          not_before, not_after, revision, granted_at, binding, site_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10)",
                 (
                     new.id.0,
                     new.customer,
@@ -110,6 +154,8 @@ impl Repository {
                     new.not_before,
                     new.not_after,
                     now,
+                    new.binding.name(),
+                    new.site,
                 ),
             )?;
             for (feature, value) in features {
@@ -127,11 +173,7 @@ impl Repository {
     ///
     /// [`RepositoryError::UnknownEntitlement`].
     pub fn entitlement(&self, id: EntitlementId) -> Result<Entitlement, RepositoryError> {
-        let sql = select!("WHERE entitlement_id = ?1");
-        let found = self.connection.query_row(sql, [id.0], entitlement).optional()?;
-        let mut found = found.ok_or(RepositoryError::UnknownEntitlement { entitlement: id })?;
-        self.load_features(&mut found)?;
-        Ok(found)
+        load(&self.connection, id)
     }
 
     /// Returns every entitlement, oldest first.
@@ -141,26 +183,40 @@ impl Repository {
     /// Those of the database.
     pub fn entitlements(&self) -> Result<Vec<Entitlement>, RepositoryError> {
         let mut statement = self.connection.prepare(select!("ORDER BY granted_at, entitlement_id"))?;
-        let mut found = statement.query_map([], entitlement)?.collect::<Result<Vec<_>, _>>()?;
-        for one in &mut found {
-            self.load_features(one)?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut one = entitlement(row)?;
+            load_features(&self.connection, &mut one)?;
+            found.push(one);
         }
         Ok(found)
     }
-
-    fn load_features(&self, entitlement: &mut Entitlement) -> Result<(), RepositoryError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT feature_id, limit_value FROM entitlement_feature WHERE entitlement_id = ?1",
-        )?;
-        let mut rows = statement.query([entitlement.id.0])?;
-        while let Some(row) = rows.next()? {
-            entitlement.features.insert(row.get(0)?, FeatureValue::from_column(row.get(1)?));
-        }
-        Ok(())
-    }
 }
 
-fn entitlement(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
+/// Loads one entitlement, also within a transaction.
+pub(super) fn load(connection: &Connection, id: EntitlementId) -> Result<Entitlement, RepositoryError> {
+    let mut statement = connection.prepare_cached(select!("WHERE entitlement_id = ?1"))?;
+    let mut rows = statement.query([id.0])?;
+    let row = rows.next()?.ok_or(RepositoryError::UnknownEntitlement { entitlement: id })?;
+    let mut found = entitlement(row)?;
+    load_features(connection, &mut found)?;
+    Ok(found)
+}
+
+fn load_features(connection: &Connection, entitlement: &mut Entitlement) -> Result<(), RepositoryError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT feature_id, limit_value FROM entitlement_feature WHERE entitlement_id = ?1",
+    )?;
+    let mut rows = statement.query([entitlement.id.0])?;
+    while let Some(row) = rows.next()? {
+        entitlement.features.insert(row.get(0)?, FeatureValue::from_column(row.get(1)?));
+    }
+    Ok(())
+}
+
+fn entitlement(row: &Row<'_>) -> Result<Entitlement, RepositoryError> {
+    let binding = Binding::from_name(&row.get::<_, String>(10)?);
     Ok(Entitlement {
         id: EntitlementId(row.get(0)?),
         customer: row.get(1)?,
@@ -172,6 +228,8 @@ fn entitlement(row: &Row<'_>) -> rusqlite::Result<Entitlement> {
         revision: row.get(7)?,
         granted_at: row.get(8)?,
         used: row.get(9)?,
+        binding: binding.ok_or_else(|| RepositoryError::malformed("entitlement"))?,
+        site: row.get(11)?,
         features: Features::new(),
     })
 }

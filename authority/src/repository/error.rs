@@ -10,6 +10,8 @@ use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
+use super::lock::{ADOPTED, RESTORED};
+
 /// Why the repository refuses or fails.
 #[allow(missing_docs)] // the messages document the variants
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +21,16 @@ pub enum RepositoryError {
     AlreadyInitialized { home: PathBuf },
     #[error("document {log_index} is signed")]
     AlreadySigned { log_index: u64 },
+    #[error("these rows are batch {batch}")]
+    BatchKnown { batch: u64 },
     #[error("another process keeps the authority database locked")]
     Busy,
     #[error("the authority database is corrupted")]
     Corrupted { detail: String },
     #[error("customer {customer} exists")]
     CustomerExists { customer: String },
+    #[error("device {serial} shows an entry that differs from the one kept")]
+    DeviceEntryDiffers { serial: String },
     #[error("disk is full")]
     DiskFull,
     #[error("entitlement {entitlement} has 0 of {quantity} activations left")]
@@ -35,24 +41,39 @@ pub enum RepositoryError {
     ForeignDatabase,
     #[error("the authority database holds tables, views or triggers that this program did not make")]
     ForeignSchema,
+    #[error(
+        "{} is a copy of a home: its lease, of epoch {epoch}, names another machine or another file",
+        ShownPath(home)
+    )]
+    HomeCopied { home: PathBuf, epoch: u64 },
     #[error("cannot use {}", ShownPath(path))]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("issuing is locked: {detail}")]
+    IssuingLocked { reason: String, detail: String },
     #[error("key {thumbprint} is known")]
     KeyExists { thumbprint: Thumbprint },
+    #[error("the lease of {} is missing", ShownPath(home))]
+    LeaseMissing { home: PathBuf },
     #[error("the authority database is of version {found}; this program knows {known}")]
     NewerVersion { found: i64, known: i64 },
     #[error("no authority in {}", ShownPath(home))]
     NotInitialized { home: PathBuf },
+    #[error("the authority database is of version {found}, which is older than {known}")]
+    OlderVersion { found: i64, known: i64 },
     #[error("the authority database cannot be written")]
     ReadOnly,
     #[error("the request is answered by license {license}")]
     RequestKnown { license: LicenseId },
+    #[error("{what} is revoked")]
+    RevocationExists { what: String },
     #[error("another license of the same device was issued at the same moment")]
     RevisionTaken,
     #[error("the authority database does not answer")]
     Sqlite(#[source] rusqlite::Error),
     #[error("the authority in {} is unfinished", ShownPath(home))]
     Unfinished { home: PathBuf },
+    #[error("batch {batch} is unknown")]
+    UnknownBatch { batch: u64 },
     #[error("customer {customer} is unknown")]
     UnknownCustomer { customer: String },
     #[error("log index {log_index} is unknown")]
@@ -76,23 +97,31 @@ impl RepositoryError {
         match self {
             Self::AlreadyInitialized { .. } => "already-initialized",
             Self::AlreadySigned { .. } => "already-signed",
+            Self::BatchKnown { .. } => "batch-known",
             Self::Busy => "database-busy",
             Self::Corrupted { .. } => "database-corrupted",
             Self::CustomerExists { .. } => "customer-exists",
+            Self::DeviceEntryDiffers { .. } => "audit-broken",
             Self::DiskFull => "disk-full",
             Self::EntitlementExhausted { .. } => "entitlement-exhausted",
             Self::File(error) => error.code(),
             Self::ForeignDatabase => "database-foreign",
             Self::ForeignSchema => "database-schema-foreign",
+            Self::HomeCopied { .. } => "home-copied",
             Self::Io { .. } => "home-unusable",
+            Self::IssuingLocked { .. } => "issuing-locked",
             Self::KeyExists { .. } => "key-exists",
+            Self::LeaseMissing { .. } => "lease-missing",
             Self::NewerVersion { .. } => "database-newer",
             Self::NotInitialized { .. } => "not-initialized",
+            Self::OlderVersion { .. } => "database-older",
             Self::ReadOnly => "database-read-only",
             Self::RequestKnown { .. } => "request-known",
             Self::RevisionTaken => "revision-taken",
+            Self::RevocationExists { .. } => "revocation-exists",
             Self::Sqlite(_) => "database-failed",
             Self::Unfinished { .. } => "init-unfinished",
+            Self::UnknownBatch { .. } => "batch-unknown",
             Self::UnknownCustomer { .. } => "customer-unknown",
             Self::UnknownDocument { .. } => "document-unknown",
             Self::UnknownEdition { .. } => "edition-unknown",
@@ -109,9 +138,11 @@ impl RepositoryError {
         match self {
             Self::AlreadyInitialized { .. } => "choose another directory with `--home`",
             Self::AlreadySigned { .. } => "write it again with `chancery license export`",
+            Self::BatchKnown { .. } => "run the command again: it goes on with that batch",
             Self::Busy | Self::RevisionTaken => "wait until the other command ends, then run this one again",
             Self::Corrupted { .. } => "stop issuing, keep the home as it is, and restore the last backup",
             Self::CustomerExists { .. } => "list customers with `chancery customer list`",
+            Self::DeviceEntryDiffers { .. } => "stop issuing, and call the auditor",
             Self::DiskFull => "free space on the file system that holds the home; nothing was signed",
             Self::EntitlementExhausted { .. } => {
                 "grant another entitlement, or check with `chancery license list` which devices hold one"
@@ -119,18 +150,33 @@ impl RepositoryError {
             Self::File(error) => error.hint(),
             Self::ForeignDatabase => "check `--home`; this directory belongs to another program",
             Self::ForeignSchema => "stop and call the auditor: the database was changed by other hands",
+            Self::HomeCopied { .. } | Self::LeaseMissing { .. } => {
+                "work in the original; if that is gone for good, `chancery restore --adopt` takes this home over, \
+                 which then issues nothing until `chancery restore --reconcile`"
+            }
             Self::Io { .. } => "check that the directory exists and belongs to this user",
+            Self::IssuingLocked { reason, .. } if [ADOPTED, RESTORED].contains(&reason.as_str()) => {
+                "compare the log with the newest checkpoint: `chancery restore --reconcile --checkpoint FILE`"
+            }
+            Self::IssuingLocked { .. } => {
+                "call the auditor; `chancery log reconcile` shows what was found, and its --release ends the lock"
+            }
             Self::KeyExists { .. } => "list keys with `chancery key list`",
             Self::NewerVersion { .. } => "use the newer release of chancery that wrote it",
             Self::NotInitialized { .. } => {
                 "create an authority with `chancery init --home DIR`, or name its home with `--home`"
             }
+            Self::OlderVersion { .. } => {
+                "back the home up, then run any other command: it upgrades the database"
+            }
             Self::ReadOnly => "check who owns the home and that its file system is mounted read-write",
             Self::RequestKnown { .. } => "write that license again with `chancery license export`",
+            Self::RevocationExists { .. } => "list what is revoked with `chancery revocation list`",
             Self::Sqlite(_) => "run `chancery doctor`",
             Self::Unfinished { .. } => {
                 "`chancery init` was interrupted and signed no license: remove the directory, then run it again"
             }
+            Self::UnknownBatch { .. } => "list batches with `chancery batch list`",
             Self::UnknownCustomer { .. } => "add it with `chancery customer add ID --name NAME`",
             Self::UnknownDocument { .. } | Self::UnknownLicense { .. } => {
                 "list licenses with `chancery license list`"

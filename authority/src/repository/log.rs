@@ -2,26 +2,25 @@
 //!
 //! `begin` makes the intent durable, then the key signs, then `complete` or `fail` says how it ended. A
 //! process that dies between leaves an intent that `pending` lists; whether the key signed is unknown then.
-//! Not here: signing, the Merkle tree over the leaves, what a document says.
+//! Not here: signing, the Merkle tree over the leaves (`tree`), checkpoints (`checkpoint`), what a document says.
 
+use chancery_formats::cose;
 use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::license::{self, NewLicense};
-use super::{Repository, RepositoryError};
+use super::{Repository, RepositoryError, lock, tree};
 
 /// A document to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLeaf<'a> {
-    /// Gives the `typ`.
+    /// Its kind.
     pub kind: Kind,
     /// Protected header, as encoded.
     pub protected: &'a [u8],
     /// Payload, as encoded.
     pub payload: &'a [u8],
-    /// SHA-256(0x00 ‖ Sig_structure).
-    pub leaf_hash: [u8; 32],
 }
 
 /// One use of a key.
@@ -31,6 +30,8 @@ pub struct NewOperation {
     pub key: Thumbprint,
     /// SHA-256 of the exact bytes that the device signs.
     pub message_hash: [u8; 32],
+    /// How many these are.
+    pub message_bytes: u64,
 }
 
 /// The numbers under which an intent stands in the log.
@@ -98,7 +99,8 @@ impl Repository {
     /// [`RepositoryError::EntitlementExhausted`] for a device beyond the quantity,
     /// [`RepositoryError::RequestKnown`] for a request that has its license,
     /// [`RepositoryError::RevisionTaken`] when another license of the device came first,
-    /// [`RepositoryError::DiskFull`]. Nothing is recorded then, and nothing may be signed.
+    /// [`RepositoryError::IssuingLocked`], [`RepositoryError::DiskFull`]. Nothing is recorded then, and nothing may
+    /// be signed.
     pub fn begin(
         &mut self,
         leaf: &NewLeaf<'_>,
@@ -108,18 +110,25 @@ impl Repository {
     ) -> Result<Intent, RepositoryError> {
         self.ballast.ensure()?;
         self.write(|transaction| {
-            let log_index = next(transaction, "SELECT coalesce(max(log_index) + 1, 0) FROM log_leaf")?;
-            transaction.execute(
-                "INSERT INTO log_leaf (log_index, leaf_hash, typ, protected, payload, recorded_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (log_index, leaf.leaf_hash, leaf.kind.typ(), leaf.protected, leaf.payload, now),
-            )?;
+            let log_index = insert_leaves(transaction, std::slice::from_ref(leaf), now)?;
             if let Some(license) = license {
                 license::insert(transaction, license, log_index)?;
             }
-            let operation_id = insert_operation(transaction, operation, log_index, now)?;
+            let operation_id = insert_operation(transaction, operation, Some(log_index), 1, now)?;
             Ok(Intent { log_index, operation_id })
         })
+    }
+
+    /// Records documents that are to be signed elsewhere, in one transaction, and returns the index of the first.
+    ///
+    /// No key of this machine signs them, so there is no operation. `now` is Unix seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::IssuingLocked`], [`RepositoryError::DiskFull`]; nothing is recorded then.
+    pub fn record(&mut self, leaves: &[NewLeaf<'_>], now: u64) -> Result<u64, RepositoryError> {
+        self.ballast.ensure()?;
+        self.write(|transaction| insert_leaves(transaction, leaves, now))
     }
 
     /// Records another attempt to sign a document that [`Repository::begin`] recorded.
@@ -127,7 +136,7 @@ impl Repository {
     /// # Errors
     ///
     /// [`RepositoryError::AlreadySigned`], [`RepositoryError::UnknownDocument`],
-    /// [`RepositoryError::DiskFull`]. Nothing may be signed then.
+    /// [`RepositoryError::IssuingLocked`], [`RepositoryError::DiskFull`]. Nothing may be signed then.
     pub fn begin_retry(
         &mut self,
         log_index: u64,
@@ -139,11 +148,7 @@ impl Repository {
             if load_signed(transaction, log_index)?.is_some() {
                 return Err(RepositoryError::AlreadySigned { log_index });
             }
-            let sql = "SELECT 1 FROM log_leaf WHERE log_index = ?1";
-            if !transaction.prepare(sql)?.exists([log_index])? {
-                return Err(RepositoryError::UnknownDocument { log_index });
-            }
-            let operation_id = insert_operation(transaction, operation, log_index, now)?;
+            let operation_id = insert_operation(transaction, operation, Some(log_index), 1, now)?;
             Ok(Intent { log_index, operation_id })
         })
     }
@@ -178,16 +183,25 @@ impl Repository {
         })
     }
 
-    /// Returns the documents that were to be signed and are not, in the order of the log.
+    /// Returns the documents that were to be signed and are not, in the order of the log; what was given up is
+    /// not among them.
+    ///
+    /// Licenses of a batch are not among them: the batch as a whole waits ([`Repository::batches`]).
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub fn pending(&self) -> Result<Vec<Pending>, RepositoryError> {
         let mut statement = self.connection.prepare(
-            "SELECT log_index, typ, recorded_at, license_id, entitlement_id
+            "SELECT log_index, kind, recorded_at, license_id, entitlement_id
              FROM log_leaf LEFT JOIN license USING (log_index)
-             WHERE log_index NOT IN (SELECT log_index FROM signed_document) ORDER BY log_index",
+             WHERE log_index NOT IN (SELECT log_index FROM signed_document)
+               AND NOT EXISTS (SELECT 1 FROM batch WHERE abandoned_at IS NOT NULL AND first_index <= log_index
+                                                     AND log_index < first_index + batch.leaf_count)
+               AND NOT (kind = 1 AND log_index < coalesce(
+                   (SELECT first_index + leaf_count FROM batch WHERE first_index <= log_index
+                    ORDER BY first_index DESC LIMIT 1), 0))
+             ORDER BY log_index",
         )?;
         let mut rows = statement.query([])?;
         let mut found = Vec::new();
@@ -213,9 +227,9 @@ impl Repository {
     ///
     /// [`RepositoryError::UnknownDocument`].
     pub fn leaf(&self, log_index: u64) -> Result<Leaf, RepositoryError> {
-        let mut statement = self.connection.prepare(
-            "SELECT typ, protected, payload, leaf_hash, recorded_at FROM log_leaf WHERE log_index = ?1",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT kind, protected, payload, recorded_at FROM log_leaf WHERE log_index = ?1")?;
         let mut rows = statement.query([log_index])?;
         let row = rows.next()?.ok_or(RepositoryError::UnknownDocument { log_index })?;
         Ok(Leaf {
@@ -223,12 +237,12 @@ impl Repository {
             kind: kind(row, 0)?,
             protected: row.get(1)?,
             payload: row.get(2)?,
-            leaf_hash: row.get(3)?,
-            recorded_at: row.get(4)?,
+            leaf_hash: tree::leaf_hash(&self.connection, log_index)?,
+            recorded_at: row.get(3)?,
         })
     }
 
-    /// Returns a signed document; `None` where it is not signed.
+    /// Returns a signed document; `None` where it is not signed, or a license of a batch (`log::sealed`).
     ///
     /// # Errors
     ///
@@ -245,9 +259,9 @@ impl Repository {
     pub fn documents_of_kind(&self, kind: Kind) -> Result<Vec<(u64, Vec<u8>)>, RepositoryError> {
         let mut statement = self.connection.prepare(
             "SELECT log_index, bytes FROM log_leaf JOIN signed_document USING (log_index)
-             WHERE typ = ?1 ORDER BY log_index",
+             WHERE kind = ?1 ORDER BY log_index",
         )?;
-        let rows = statement.query_map([kind.typ()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement.query_map([number_of(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -273,7 +287,7 @@ impl Repository {
     }
 
     /// Writes what must not be lost, with the reserved space where no other is left.
-    fn write_with_reserve<T>(
+    pub(super) fn write_with_reserve<T>(
         &mut self,
         work: impl Fn(&Transaction<'_>) -> Result<T, RepositoryError>,
     ) -> Result<T, RepositoryError> {
@@ -287,30 +301,72 @@ impl Repository {
     }
 }
 
-fn next(transaction: &Transaction<'_>, sql: &'static str) -> Result<u64, RepositoryError> {
+pub(super) fn next(transaction: &Transaction<'_>, sql: &'static str) -> Result<u64, RepositoryError> {
     Ok(transaction.query_row(sql, [], |row| row.get(0))?)
 }
 
-fn insert_operation(
+/// Appends documents to the log and its tree, and returns the index of the first.
+pub(super) fn insert_leaves(
+    transaction: &Transaction<'_>,
+    leaves: &[NewLeaf<'_>],
+    now: u64,
+) -> Result<u64, RepositoryError> {
+    let kinds = || leaves.iter().map(|leaf| leaf.kind);
+    let first = next_index(transaction, kinds().find(|kind| lock::holds_back(*kind)).or(kinds().next()))?;
+    for (log_index, leaf) in (first..).zip(leaves) {
+        insert_leaf(transaction, log_index, leaf, now)?;
+    }
+    let hashes: Vec<_> = leaves.iter().map(|leaf| cose::leaf_hash(leaf.protected, leaf.payload)).collect();
+    tree::append(transaction, first, &hashes)?;
+    Ok(first)
+}
+
+/// Returns the index that the next document of the log has: asked before the log grows, and refused while a lock holds
+/// back what it is.
+pub(super) fn next_index(transaction: &Transaction<'_>, kind: Option<Kind>) -> Result<u64, RepositoryError> {
+    lock::require_unlocked(transaction, kind)?;
+    next(transaction, "SELECT coalesce(max(log_index) + 1, 0) FROM log_leaf")
+}
+
+/// Appends the row of one document; its hash has to follow into the tree.
+pub(super) fn insert_leaf(
+    transaction: &Transaction<'_>,
+    log_index: u64,
+    leaf: &NewLeaf<'_>,
+    now: u64,
+) -> Result<(), RepositoryError> {
+    let sql =
+        "INSERT INTO log_leaf (log_index, kind, protected, payload, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let row = (log_index, number_of(leaf.kind), leaf.protected, leaf.payload, now);
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Records a use of a key for `leaf_count` documents from `first_index`, or for none that the log holds: the one place
+/// after which a key may sign.
+pub(super) fn insert_operation(
     transaction: &Transaction<'_>,
     new: &NewOperation,
-    log_index: u64,
+    first_index: Option<u64>,
+    leaf_count: u64,
     now: u64,
 ) -> Result<u64, RepositoryError> {
     let sql = "SELECT 1 FROM key WHERE thumbprint = ?1";
     if !transaction.prepare(sql)?.exists([new.key.0])? {
         return Err(RepositoryError::UnknownKey { thumbprint: new.key });
     }
+    let kind = first_index.map(|log_index| kind_at(transaction, log_index)).transpose()?;
+    lock::require_unlocked(transaction, kind)?;
     let operation_id = next(transaction, "SELECT coalesce(max(operation_id) + 1, 0) FROM operation")?;
     transaction.execute(
-        "INSERT INTO operation (operation_id, key, message_hash, first_index, leaf_count, started_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5)",
-        (operation_id, new.key.0, new.message_hash, log_index, now),
+        "INSERT INTO operation (operation_id, key, message_hash, message_bytes, first_index, leaf_count, started_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (operation_id, new.key.0, new.message_hash, new.message_bytes, first_index, leaf_count, now),
     )?;
     Ok(operation_id)
 }
 
-fn insert_outcome(
+pub(super) fn insert_outcome(
     transaction: &Transaction<'_>,
     operation_id: u64,
     outcome: &str,
@@ -328,6 +384,32 @@ fn load_signed(connection: &Connection, log_index: u64) -> Result<Option<Vec<u8>
     Ok(connection.query_row(sql, [log_index], |row| row.get(0)).optional()?)
 }
 
+/// Every kind that the log holds, with the number that stands for it in the database for ever.
+const KINDS: [(u32, Kind); 7] = [
+    (1, Kind::License),
+    (2, Kind::Root),
+    (3, Kind::KeyRecord),
+    (4, Kind::Closing),
+    (5, Kind::RevocationList),
+    (6, Kind::Manifest),
+    (7, Kind::Transcript),
+];
+
+pub(super) fn kind_at(connection: &Connection, log_index: u64) -> Result<Kind, RepositoryError> {
+    let mut statement = connection.prepare_cached("SELECT kind FROM log_leaf WHERE log_index = ?1")?;
+    let mut rows = statement.query([log_index])?;
+    kind(rows.next()?.ok_or(RepositoryError::UnknownDocument { log_index })?, 0)
+}
+
+pub(super) fn number_of(kind: Kind) -> Option<u32> {
+    KINDS.iter().find(|known| known.1 == kind).map(|known| known.0)
+}
+
 fn kind(row: &Row<'_>, column: usize) -> Result<Kind, RepositoryError> {
-    Kind::from_typ(&row.get::<_, String>(column)?).ok_or_else(|| RepositoryError::malformed("log_leaf"))
+    kind_of(row.get(column)?).ok_or_else(|| RepositoryError::malformed("log_leaf"))
+}
+
+/// Returns the kind that a number stands for.
+pub(super) fn kind_of(number: u32) -> Option<Kind> {
+    KINDS.iter().find(|known| known.0 == number).map(|known| known.1)
 }

@@ -11,15 +11,19 @@ use std::time::{Duration, SystemTime};
 
 use chancery_carriers::files::private_folder;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::ballast::Ballast;
+use super::digest::Digests;
 use super::error::RepositoryError;
-use super::{Repository, schema};
+use super::{Repository, lease, schema};
 use crate::home::Home;
 
 /// How long a command waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most memory for pages, in KiB: what a transaction of a million licenses writes beyond it goes to the log early.
+const CACHE_KIB: i32 = 64 * 1024;
 
 impl Repository {
     /// Creates the home where it is missing, and in it an empty database and the reserve.
@@ -47,10 +51,10 @@ impl Repository {
             }
             Err(source) => return Err(RepositoryError::Io { path, source }),
         }
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
+        let (mut connection, digests) = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         schema::create(&mut connection)?;
-        Ok(Self::opened(home, connection))
+        Ok(Self::opened(home, connection, digests))
     }
 
     /// Opens the database to read and write, and brings an older version up to date.
@@ -59,32 +63,52 @@ impl Repository {
     ///
     /// [`RepositoryError::NotInitialized`], [`RepositoryError::Unfinished`],
     /// [`RepositoryError::NewerVersion`], [`RepositoryError::Corrupted`],
-    /// [`RepositoryError::ForeignDatabase`], [`RepositoryError::ForeignSchema`].
+    /// [`RepositoryError::ForeignDatabase`], [`RepositoryError::ForeignSchema`]; [`RepositoryError::HomeCopied`]
+    /// and [`RepositoryError::LeaseMissing`] where this is not the file that the lease names.
     pub fn open(home: &Home) -> Result<Self, RepositoryError> {
+        let repository = Self::open_unleased(home)?;
+        repository.require_lease()?;
+        Ok(repository)
+    }
+
+    /// Opens the database as [`Repository::open`] does, whoever holds its lease: to read beside a writer, and to
+    /// take the lease.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Repository::open`], but for the lease.
+    pub fn open_unleased(home: &Home) -> Result<Self, RepositoryError> {
         require_database(home)?;
-        let mut connection = connect(&home.database(), OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
+        let (mut connection, digests) =
+            connect(&home.database(), OpenFlags::SQLITE_OPEN_READ_WRITE, Locking::Shared)?;
         let version = require_version(home, &connection)?;
         if schema::is_old(version) {
             schema::upgrade(&mut connection)?;
             require_version(home, &connection)?;
         }
-        let repository = Self::opened(home, connection);
-        repository.authority()?;
+        let mut repository = Self::opened(home, connection, digests);
+        let authority = repository.authority()?;
+        if schema::is_before_leases(version) {
+            let take = |transaction: &Transaction<'_>| {
+                lease::take(transaction, home, authority.id, authority.created_at).map(drop)
+            };
+            repository.write(take)?;
+        }
         Ok(repository)
     }
 
     /// Opens the database to look at it, without changing a byte of the home.
     ///
-    /// An older version stays as it is. What another process changes meanwhile may be missed or seen in
+    /// A database of an older version is left as it is, and refused. What another process changes meanwhile may be missed or seen in
     /// part: see [`Repository::is_stale`].
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::open`].
+    /// Those of [`Repository::open`], and [`RepositoryError::OlderVersion`].
     pub fn open_read_only(home: &Home) -> Result<Self, RepositoryError> {
         require_database(home)?;
         let seen = Seen::now(home);
-        let connection = match seen {
+        let (connection, digests) = match seen {
             // SQLite makes the files of its write-ahead log where they are missing, even for a reader. Where
             // they are missing nobody writes, so the database alone is whole and counts as immutable.
             Seen::Alone(_) => look(home, "immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY, Locking::Shared)?,
@@ -100,8 +124,11 @@ impl Repository {
             },
         };
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        require_version(home, &connection)?;
-        let repository = Self { seen, ..Self::opened(home, connection) };
+        let found = require_version(home, &connection)?;
+        if schema::is_old(found) {
+            return Err(RepositoryError::OlderVersion { found, known: schema::NEWEST });
+        }
+        let repository = Self { seen, ..Self::opened(home, connection, digests) };
         repository.authority()?;
         Ok(repository)
     }
@@ -112,8 +139,8 @@ impl Repository {
         Seen::now(&self.home) != self.seen
     }
 
-    fn opened(home: &Home, connection: Connection) -> Self {
-        Self { connection, home: home.clone(), ballast: Ballast::new(home), seen: Seen::now(home) }
+    fn opened(home: &Home, connection: Connection, digests: Digests) -> Self {
+        Self { connection, digests, home: home.clone(), ballast: Ballast::new(home), seen: Seen::now(home) }
     }
 }
 
@@ -145,14 +172,23 @@ enum Locking {
 }
 
 /// Connects to read, with parameters of SQLite's URI.
-fn look(home: &Home, how: &str, mode: OpenFlags, locking: Locking) -> Result<Connection, RepositoryError> {
+fn look(
+    home: &Home,
+    how: &str,
+    mode: OpenFlags,
+    locking: Locking,
+) -> Result<(Connection, Digests), RepositoryError> {
     let uri = format!("file:{}?{how}", percent_encoded(&absolute(&home.database())?));
-    let connection = connect(Path::new(&uri), mode | OpenFlags::SQLITE_OPEN_URI, locking)?;
+    let (connection, digests) = connect(Path::new(&uri), mode | OpenFlags::SQLITE_OPEN_URI, locking)?;
     connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
+    Ok((connection, digests))
 }
 
-fn connect(path: &Path, flags: OpenFlags, locking: Locking) -> Result<Connection, RepositoryError> {
+fn connect(
+    path: &Path,
+    flags: OpenFlags,
+    locking: Locking,
+) -> Result<(Connection, Digests), RepositoryError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(if locking == Locking::Exclusive { Duration::ZERO } else { BUSY_TIMEOUT })?;
@@ -171,10 +207,15 @@ fn connect(path: &Path, flags: OpenFlags, locking: Locking) -> Result<Connection
         connection.set_db_config(setting, on)?;
     }
     connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Statement journals and sorters stay in memory: what is written here never stands in a folder of others, and a
+    // batch would else write a page to a temporary file for each of its rows.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Without it, REPLACE deletes a row without asking the triggers that forbid it.
     connection.pragma_update(None, "recursive_triggers", true)?;
-    Ok(connection)
+    let digests = Digests::register(&connection)?;
+    Ok((connection, digests))
 }
 
 fn require_database(home: &Home) -> Result<(), RepositoryError> {

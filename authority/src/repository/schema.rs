@@ -4,29 +4,48 @@
 //! So every object of the file must equal, word for word, what the migrations make. Not here: settings of
 //! the connection (`open`), damage inside the tables (`Repository::damage`).
 
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction};
+use rusqlite_migration::{HookError, M, Migrations};
 use sha2::{Digest, Sha256};
 
 use super::error::RepositoryError;
+use super::{digest, tree};
 
 /// Marks the file as the database of an authority: `CHNC`.
 const APPLICATION_ID: i32 = 0x4348_4e43;
 
-const STEPS: &[M<'_>] = &[
-    M::up(include_str!("../../migrations/0001_initial.sql")),
-    M::up(include_str!("../../migrations/0002_device_log.sql")),
-];
+/// Number of migrations.
+const STEPS: usize = 4;
+
+fn steps() -> [M<'static>; STEPS] {
+    [
+        M::up(include_str!("../../migrations/0001_initial.sql")),
+        M::up(include_str!("../../migrations/0002_device_log.sql")),
+        M::up_with_hook(include_str!("../../migrations/0003_trust.sql"), |transaction: &Transaction<'_>| {
+            tree::rebuild(transaction).map_err(|error| HookError::Hook(error.to_string()))
+        })
+        .foreign_key_check(),
+        M::up_with_hook(
+            include_str!("../../migrations/0004_row_digest.sql"),
+            |transaction: &Transaction<'_>| {
+                digest::install(transaction).map_err(|error| HookError::Hook(error.to_string()))
+            },
+        ),
+    ]
+}
 
 /// What [`fingerprint`] yields after each step: one entry a migration.
-const FINGERPRINTS: &[&str] = &[
+const FINGERPRINTS: [&str; STEPS] = [
     "03f2fc32b3f60fe733d8940b34b4711dde6241f11f36ca572237fc2c7d3d8996",
     "3fd0ea0557db43fb62b7d90370a9bbddfa512e9d5a5c86a29953044a5406c323",
+    "480ff6c6c09d1537d06fc47f7830799177a8eed4f97fde2d17241610cd3eb6fd",
+    "be7bdbcf8f586e39190f8c0c810395e12d952f383bb8e23dacd4c8cde9c92ef0",
 ];
 
 /// The version that this program writes.
 #[allow(clippy::cast_possible_wrap)]
-const NEWEST: i64 = STEPS.len() as i64;
+pub(super) const NEWEST: i64 = STEPS as i64;
 
 /// What the header of a database file says.
 pub(super) enum State {
@@ -44,15 +63,29 @@ pub(super) fn create(connection: &mut Connection) -> Result<(), RepositoryError>
 
 /// Brings a checked database to the newest version.
 pub(super) fn upgrade(connection: &mut Connection) -> Result<(), RepositoryError> {
-    Migrations::from_slice(STEPS).to_latest(connection).map_err(|error| match error {
+    // A table that others refer to is made anew under its name; `foreign_key_check` looks at the result.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    let upgraded = Migrations::from_slice(&steps()).to_latest(connection).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
         other => RepositoryError::Corrupted { detail: other.to_string() },
-    })
+    });
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    upgraded
+}
+
+/// Returns the version that the header of a checked database states.
+pub(super) fn version(connection: &Connection) -> Result<u32, RepositoryError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
 /// Returns whether a version needs [`upgrade`].
 pub(super) fn is_old(version: i64) -> bool {
     version < NEWEST
+}
+
+/// Returns whether homes of a version have no lease yet: the upgrade takes their first.
+pub(super) fn is_before_leases(version: i64) -> bool {
+    version < 3
 }
 
 /// Checks whose database this is, of which version, and that its schema is ours.
@@ -114,11 +147,13 @@ mod tests {
 
     #[test]
     fn each_version_has_the_fingerprint_that_its_migrations_make() {
-        assert_eq!(STEPS.len(), FINGERPRINTS.len());
-        for (index, expected) in FINGERPRINTS.iter().enumerate() {
-            let mut connection = Connection::open_in_memory().unwrap();
-            Migrations::from_slice(STEPS).to_version(&mut connection, index + 1).unwrap();
-            assert_eq!(fingerprint(&connection).unwrap(), *expected, "version {}", index + 1);
-        }
+        let made: Vec<_> = (1..=STEPS)
+            .map(|version| {
+                let mut connection = Connection::open_in_memory().unwrap();
+                Migrations::from_slice(&steps()).to_version(&mut connection, version).unwrap();
+                fingerprint(&connection).unwrap()
+            })
+            .collect();
+        assert_eq!(made, FINGERPRINTS);
     }
 }

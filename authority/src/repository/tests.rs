@@ -6,16 +6,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::key::{Protection, PublicKey};
+use chancery_formats::seal::Role;
 use sha2::{Digest, Sha256};
 
 use super::*;
 
 mod append_only;
+mod covering;
 mod device_log;
 mod disk;
 mod issuing;
 mod opening;
 mod selling;
+mod upgrading;
+mod verifying;
 
 const NOW: u64 = 1_800_000_000;
 const ISSUER: PublicKey = PublicKey::Ed25519([7; 32]);
@@ -48,8 +52,8 @@ fn authority(home: &Home) -> Repository {
     let mut repository = Repository::create(home).unwrap();
     let key = NewKey {
         public_key: ISSUER,
-        role: KeyRole::Issuer,
-        reference: "file:issuer.pem",
+        role: Role::Issuer,
+        reference: Some("file:issuer.pem"),
         protection: Protection::Software,
     };
     repository.add_key(&key, NOW).unwrap();
@@ -81,6 +85,8 @@ fn grant(repository: &mut Repository, number: u8, quantity: u32) -> EntitlementI
         product: "pump",
         edition: "standard",
         quantity,
+        binding: Binding::Device,
+        site: None,
         not_before: NOW,
         not_after: None,
     };
@@ -93,24 +99,19 @@ fn license(entitlement: EntitlementId, device: u8, number: u8, revision: u64) ->
     NewLicense {
         id: LicenseId([number; 16]),
         entitlement,
-        device: Thumbprint([device; 32]),
+        device: Some(Thumbprint([device; 32])),
         revision,
-        request_hash: [number; 32],
+        request_hash: Some([number; 32]),
     }
 }
 
 fn operation() -> NewOperation {
-    NewOperation { key: ISSUER.thumbprint(), message_hash: [3; 32] }
+    NewOperation { key: ISSUER.thumbprint(), message_hash: [3; 32], message_bytes: 100 }
 }
 
 fn begin(repository: &mut Repository, new: &NewLicense) -> Result<Intent, RepositoryError> {
     let payload = new.id.0;
-    let leaf = NewLeaf {
-        kind: Kind::License,
-        protected: &[0xa0],
-        payload: &payload,
-        leaf_hash: Sha256::digest(payload).into(),
-    };
+    let leaf = NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &payload };
     repository.begin(&leaf, &operation(), Some(new), NOW)
 }
 

@@ -10,7 +10,7 @@ use chancery_formats::id::is_name;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::label;
+use super::{label, position};
 use crate::repository::catalog::Features;
 use crate::repository::{Catalog, FeatureKind, FeatureValue, Product};
 
@@ -158,13 +158,8 @@ fn new_name<T>(name: &Spanned<String>, what: &str, known: &BTreeMap<String, T>) 
 
 fn located(text: &str, fault: Fault) -> CatalogError {
     let Fault(span, message) = fault;
-    let before = text.get(..span.start).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    CatalogError {
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        message: message.trim().replace('\n', "; "),
-    }
+    let (line, column) = position::of(text, span.start);
+    CatalogError { line, column, message: message.trim().replace('\n', "; ") }
 }
 
 #[cfg(test)]

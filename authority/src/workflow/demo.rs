@@ -21,7 +21,7 @@ use super::init::{Plan, init};
 use super::{catalog, issue, random, trust};
 use crate::error::CommandError;
 use crate::home::Home;
-use crate::repository::{Customer, Entitlement, Repository};
+use crate::repository::{Binding, Customer, Entitlement, Repository};
 
 const CATALOG: &str = r#"[[product]]
 id = "pump"
@@ -122,6 +122,8 @@ impl Authority {
             product: "pump",
             edition: "standard",
             quantity: 1,
+            binding: Binding::Device,
+            site: None,
             not_before: None,
             not_after: Some(now + YEAR_SECS),
         };
@@ -141,9 +143,9 @@ impl Authority {
         now: u64,
     ) -> Result<(LicenseId, Vec<u8>), CommandError> {
         let mut pins = PinSource::lines(Cursor::new(format!("{}\n", self.passphrase)));
-        let prepared = issue::prepare(&self.repository, entitlement.id, request, now)?;
+        let prepared = issue::prepare(&self.repository, entitlement.id, Some(request), now)?;
         let (id, reserved) = (prepared.id, reserve(targets, prepared.document_len())?);
-        let license = prepared.sign(&mut self.repository, request, &mut pins, now)?;
+        let license = prepared.sign(&mut self.repository, Some(request), &mut pins, now)?;
         reserved.write(Kind::License, &license)?;
         Ok((id, license))
     }
@@ -199,6 +201,7 @@ impl Site {
             site_clock: now,
             components: &self.components,
             root_version: 0,
+            revocation_list: 0,
         };
         let unsigned = draft.prepare().map_err(refused)?;
         let request = unsigned.sign(&self.key.sign(&unsigned.sig_structure())?);

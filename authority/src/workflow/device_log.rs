@@ -1,15 +1,12 @@
-//! A device's own log against ours: every signature that it made is one that we asked for.
+//! Devices' own logs: read, and kept in the authority's repository before a device may overwrite them.
 //!
-//! A device signs only for an operation in our log, and one operation is at most one signature. So its log holds,
-//! for each of our keys, at least as many signatures as we know of, and at most as many more as we know nothing
-//! of. Anything else is an alarm. Not here: reading devices.
+//! What does not follow from what is kept locks issuing at once, whichever command reads it. Not here: comparing
+//! entries with our operations ([`super::reconcile`]).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chancery_formats::key::PublicKey;
-use chancery_hsm_config::KeyRef;
-use chancery_hsm_config::audit::{AuditEntry, AuditLedger, continued};
-use chancery_hsm_config::reference::Location;
+use chancery_hsm_config::audit::{AuditEntry, AuditLedger, AuditView, Broken, continued};
+use chancery_hsm_config::{PinSource, TokenRef, look_at_audit};
 
 use crate::error::CommandError;
 use crate::home::Home;
@@ -39,80 +36,61 @@ impl AuditLedger for Ledger {
     }
 
     fn keep(&mut self, serial: &str, entries: &[AuditEntry]) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let entries: Vec<_> = entries.iter().map(AuditEntry::to_bytes).collect();
-        Ok(Repository::open(&self.home)?.keep_device_entries(serial, &entries, now)?)
+        Ok(Repository::open(&self.home)?.keep_device_entries(serial, &entries, now())?)
+    }
+
+    fn broken(&mut self, serial: &str, broken: Broken) -> Result<(), Failure> {
+        let detail = format!("the log of device {serial} is not what it was: {broken}");
+        Ok(Repository::open(&self.home)?.lock_issuing("audit-broken", &detail, now())?)
     }
 }
 
-/// One of our keys on a device, counted on both sides.
-#[derive(Clone, Copy, Debug)]
-pub struct Reconciled {
-    /// The key.
-    pub public_key: PublicKey,
-    /// Signatures in the device's log.
-    pub on_device: u64,
-    /// Operations in ours that signed.
-    pub signed: u64,
-    /// Operations in ours of which that is unknown.
-    pub unknown: u64,
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
-impl Reconciled {
-    /// Whether both sides can be true.
-    #[must_use]
-    pub fn agrees(&self) -> bool {
-        (self.signed..=self.signed + self.unknown).contains(&self.on_device)
-    }
-}
-
-/// What a device's log says, next to ours.
-#[derive(Clone, Debug)]
-pub struct Reconciliation {
-    /// Entries kept of the device.
-    pub entries: usize,
-    /// Our keys on the device.
-    pub keys: Vec<Reconciled>,
-    /// Signatures of keys that are not ours.
-    pub of_other_keys: u64,
-}
-
-/// Counts what the entries kept of a device say of our keys, and what our log says.
+/// Shows a device's log and leaves it as it is: the reading of somebody who keeps nothing here.
 ///
 /// # Errors
 ///
-/// An integrity alarm when the entries kept are no chain; those of the repository.
-pub fn reconcile(repository: &Repository, serial: &str) -> Result<Reconciliation, CommandError> {
-    let entries: Vec<_> = repository.device_entries(serial)?.iter().map(AuditEntry::from_bytes).collect();
-    if continued(None, &entries).is_err() {
-        return Err(CommandError::alarm("audit-broken", "the entries kept of the device are no chain")
-            .hint("stop and call the auditor: the authority's database was changed"));
-    }
-    let signatures = entries.iter().filter(|entry| entry.is_signature());
-    let mut keys = Vec::new();
-    let mut ids = Vec::new();
-    for key in repository.keys()? {
-        let Location::YubiHsm(token, id) = key.reference.parse::<KeyRef>()?.location().clone() else {
-            continue;
-        };
-        if token.serial != serial {
-            continue;
-        }
-        let count = repository.operation_count(key.public_key.thumbprint())?;
-        let on_device = signatures.clone().filter(|entry| entry.target_key == id).count();
-        keys.push(Reconciled {
-            public_key: key.public_key,
-            on_device: u64::try_from(on_device).unwrap_or(u64::MAX),
-            signed: count.signed,
-            unknown: count.unknown,
-        });
-        ids.push(id);
-    }
-    let of_other_keys = signatures.filter(|entry| !ids.contains(&entry.target_key)).count();
-    let of_other_keys = u64::try_from(of_other_keys).unwrap_or(u64::MAX);
-    Ok(Reconciliation { entries: entries.len(), keys, of_other_keys })
+/// `no-audit-log` for a device without one; those of the key backend.
+pub fn look(device: &TokenRef, pins: &mut PinSource) -> Result<AuditView, CommandError> {
+    look_at_audit(device, pins)?.ok_or_else(|| no_audit_log(device))
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests;
+/// Says that a device keeps no log.
+#[must_use]
+pub fn no_audit_log(device: &TokenRef) -> CommandError {
+    CommandError::refused("no-audit-log", format!("{device} keeps no log of its own"))
+        .hint("name a YubiHSM 2: yubihsm:serial=…;auth-id=…?connector=…")
+}
+
+/// Begins a new log of a device that was reset on purpose, and records why. `now` is Unix seconds.
+///
+/// # Errors
+///
+/// `device-not-reset` where the device's log goes on from what is kept, or does not show the reset.
+pub fn begin_anew(
+    repository: &mut Repository,
+    view: &AuditView,
+    reason: &str,
+    now: u64,
+) -> Result<(), CommandError> {
+    let refuse = |cause: &str| {
+        CommandError::refused("device-not-reset", format!("device {} was not reset", view.serial))
+            .cause(cause)
+            .hint("a new log begins only with a device's reset; read this one with `chancery key audit`")
+    };
+    let newest = repository.newest_device_entry(&view.serial)?.map(|entry| AuditEntry::from_bytes(&entry));
+    let Some(newest) = newest else {
+        return Err(refuse("nothing is kept of it yet, so that its log begins with the next reading"));
+    };
+    if continued(std::slice::from_ref(&newest), &view.entries).is_ok() {
+        return Err(refuse("its log goes on from what is kept"));
+    }
+    if !view.entries.first().is_some_and(AuditEntry::is_reset) {
+        return Err(refuse("its log does not begin with the entry of a reset"));
+    }
+    Ok(repository.begin_device_log_chain(&view.serial, reason, now)?)
+}

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 
 use chancery_carriers::files::{Leftover, leftovers, private_folder};
 use chancery_carriers::text::shown_path;
+use chancery_formats::document::Kind;
 use chancery_hsm_config::KeyRef;
 
-use super::init;
+use super::restored;
+use super::staging::{self, Task};
 use crate::home::Home;
 use crate::output;
-use crate::repository::{KeyRecord, Pending, Repository, RepositoryError};
+use crate::repository::{BatchRecord, IssuingLock, KeyRecord, Pending, Repository, RepositoryError};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +86,9 @@ pub fn examine(home: &Home, folders: &[PathBuf]) -> Vec<Finding> {
     findings.extend(examine_leftovers(home.path()));
     findings.extend(home.keys().is_dir().then(|| examine_leftovers(&home.keys())).flatten());
     findings.extend(folders.iter().filter_map(|folder| examine_folder(folder)));
-    findings.extend(init::unpublished(home.path()).iter().map(|path| interrupted_init(path)));
+    findings.extend(home.backup_copy().symlink_metadata().is_ok().then(|| interrupted_backup(home)));
+    let unpublished = staging::unpublished(home.path());
+    findings.extend(unpublished.iter().map(|(task, path)| interrupted_making(*task, path)));
     findings
 }
 
@@ -111,6 +115,11 @@ fn examine_repository(repository: &Repository, findings: &mut Vec<Finding>) -> R
     );
     let authority = repository.authority()?;
     findings.push(Finding::ok("authority", format!("{} is {}", authority.name, authority.id)));
+    findings.push(match repository.require_lease() {
+        Ok(()) => Finding::ok("lease", "the home is the one that holds the lease"),
+        Err(error) => refused(&error),
+    });
+    findings.extend(repository.issuing_locks()?.iter().map(locked));
     for key in repository.keys()? {
         findings.push(examine_key(repository.home(), &key));
     }
@@ -121,21 +130,40 @@ fn examine_repository(repository: &Repository, findings: &mut Vec<Finding>) -> R
         Finding::new(Level::Warning, "reserve-missing", message, "the next `license issue` reserves it")
     });
     let pending = repository.pending()?;
-    if pending.is_empty() {
+    let waiting: Vec<_> =
+        repository.batches()?.into_iter().filter(|batch| batch.sealed_at.is_none()).collect();
+    if pending.is_empty() && waiting.is_empty() {
         findings.push(Finding::ok("log", "every document of the log is signed"));
     }
     findings.extend(pending.iter().map(interrupted));
+    findings.extend(waiting.iter().map(unsealed));
     Ok(())
+}
+
+fn locked(lock: &IssuingLock) -> Finding {
+    let message = format!("issuing is locked since {}: {}", output::time(lock.locked_at), lock.detail);
+    if restored::is_ours(lock) {
+        let hint =
+            "compare the log with the newest checkpoint: `chancery restore --reconcile --checkpoint FILE`";
+        Finding::new(Level::Problem, "issuing-locked", message, hint)
+    } else {
+        let hint =
+            "call the auditor; `chancery log reconcile` shows what differs, and its --release ends the lock";
+        Finding::new(Level::Alarm, "issuing-locked", message, hint)
+    }
 }
 
 fn examine_key(home: &Home, key: &KeyRecord) -> Finding {
     let name = format!("{} key {}", key.role.name(), key.public_key.key_id());
-    let Ok(reference) = key.reference.parse::<KeyRef>() else {
-        let message = format!("{name} has a reference that cannot be read: {}", key.reference);
+    let Some(written) = &key.reference else {
+        return Finding::ok("key", format!("{name} is on another machine"));
+    };
+    let Ok(reference) = written.parse::<KeyRef>() else {
+        let message = format!("{name} has a reference that cannot be read: {written}");
         return Finding::new(Level::Problem, "key-reference-invalid", message, DAMAGED);
     };
     let Some(path) = reference.file_path() else {
-        return Finding::ok("key", format!("{name} is in a device, which was not asked: {}", key.reference));
+        return Finding::ok("key", format!("{name} is in a device, which was not asked: {written}"));
     };
     // A relative path counts from the home, wherever the command is run.
     let path = home.path().join(path);
@@ -171,11 +199,27 @@ fn interrupted(pending: &Pending) -> Finding {
     };
     let message =
         format!("{what} was begun at {} and is not signed; {end}", output::time(pending.recorded_at));
-    let hint = match pending.license {
-        Some(_) => "run `chancery license issue` again with the same request",
-        None => "run the command again that was interrupted",
+    let hint = match (&pending.license, pending.kind) {
+        (Some(_), _) => "run `chancery license issue` again with the same request",
+        (None, Kind::Root | Kind::KeyRecord | Kind::Closing) => {
+            "see with `chancery root show` who has not signed; bring answers in with `chancery root collect`"
+        }
+        (None, _) => "run the command again that was interrupted",
     };
     Finding::new(Level::Warning, "interrupted", message, hint)
+}
+
+fn unsealed(batch: &BatchRecord) -> Finding {
+    let BatchRecord { first_index, leaf_count, made_at, .. } = batch;
+    let message = format!(
+        "batch {first_index} of {leaf_count} licenses was begun at {} and is not sealed",
+        output::time(*made_at)
+    );
+    let hint = match batch.input_hash {
+        Some(_) => "run `chancery batch issue` again with the same input, or see `chancery batch list`",
+        None => "run `chancery license issue` again with the same request, or see `chancery batch list`",
+    };
+    Finding::new(Level::Warning, "batch-unsealed", message, hint)
 }
 
 fn examine_leftovers(folder: &Path) -> Option<Finding> {
@@ -197,16 +241,39 @@ fn leftover(found: &[Leftover]) -> Option<Finding> {
     (!found.is_empty()).then(|| Finding::new(Level::Warning, "leftover", message, hint))
 }
 
-fn interrupted_init(path: &Path) -> Finding {
-    let message = format!("an `init` that was interrupted, or still runs, left {}", shown_path(path));
-    let hint = "remove it when no `init` runs: no home uses what is in it";
-    Finding::new(Level::Warning, "init-interrupted", message, hint)
+fn interrupted_making(task: Task, path: &Path) -> Finding {
+    let remove = "remove it when no such command runs: no home uses what is in it";
+    let (code, what, hint) = match task {
+        Task::Ceremony => (
+            "ceremony-unfinished",
+            "a `ceremony run`",
+            "go on with it: `chancery ceremony run PLAN.toml`, with the same plan and home",
+        ),
+        Task::Init => ("init-interrupted", "an `init`", remove),
+        Task::Restore => ("restore-interrupted", "a `restore`", remove),
+        Task::Witness => ("witness-interrupted", "a `witness init`", remove),
+    };
+    let message = format!("{what} that was interrupted, or still runs, left {}", shown_path(path));
+    Finding::new(Level::Warning, code, message, hint)
+}
+
+fn interrupted_backup(home: &Home) -> Finding {
+    let path = shown_path(&home.backup_copy());
+    let message = format!("a `backup` that was interrupted, or still runs, left {path}");
+    Finding::new(
+        Level::Warning,
+        "backup-interrupted",
+        message,
+        "run `chancery backup` again, which removes it",
+    )
 }
 
 fn refused(error: &RepositoryError) -> Finding {
     let (level, detail) = match error {
         RepositoryError::Corrupted { detail } => (Level::Alarm, Some(detail.clone())),
-        RepositoryError::ForeignSchema => (Level::Alarm, None),
+        RepositoryError::ForeignSchema
+        | RepositoryError::HomeCopied { .. }
+        | RepositoryError::LeaseMissing { .. } => (Level::Alarm, None),
         other => (Level::Problem, std::error::Error::source(other).map(ToString::to_string)),
     };
     let message = detail.map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"));

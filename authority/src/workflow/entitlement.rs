@@ -5,7 +5,7 @@
 use chancery_formats::id::EntitlementId;
 
 use super::term;
-use crate::repository::entitlement::{Entitlement, NewEntitlement};
+use crate::repository::entitlement::{Binding, Entitlement, NewEntitlement};
 use crate::repository::{Repository, RepositoryError};
 
 /// What is to be granted.
@@ -17,8 +17,12 @@ pub struct Grant<'a> {
     pub product: &'a str,
     /// Edition of that product.
     pub edition: &'a str,
-    /// Devices that may hold a license, at least 1.
+    /// Devices that may hold a license, or licenses where they are bound to none; at least 1.
     pub quantity: u32,
+    /// What its licenses are bound to.
+    pub binding: Binding,
+    /// The site that its licenses name: where they are bound to it, and else for people.
+    pub site: Option<&'a str>,
     /// First second of the term, in Unix seconds; `None` is the start of the present UTC day.
     pub not_before: Option<u64>,
     /// Last second of the term, in Unix seconds; `None` is perpetual.
@@ -31,6 +35,9 @@ pub enum GrantError {
     /// The term ends before it starts.
     #[error("the term ends before it starts")]
     EmptyTerm,
+    /// Licenses that are bound to a site, and no site.
+    #[error("licenses that are bound to a site name one")]
+    SiteMissing,
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
     Random(#[source] getrandom::Error),
@@ -50,6 +57,9 @@ pub fn grant(repository: &mut Repository, grant: &Grant<'_>, now: u64) -> Result
     if grant.not_after.is_some_and(|end| end < not_before) {
         return Err(GrantError::EmptyTerm);
     }
+    if grant.binding == Binding::Site && grant.site.is_none() {
+        return Err(GrantError::SiteMissing);
+    }
     let mut id = [0; 8];
     getrandom::fill(&mut id).map_err(GrantError::Random)?;
     let id = EntitlementId(id);
@@ -59,6 +69,8 @@ pub fn grant(repository: &mut Repository, grant: &Grant<'_>, now: u64) -> Result
         product: grant.product,
         edition: grant.edition,
         quantity: grant.quantity,
+        binding: grant.binding,
+        site: grant.site,
         not_before,
         not_after: grant.not_after,
     };

@@ -3,26 +3,19 @@
 //! Everything is made in a folder beside the home, which takes the home's name as the last step. What
 //! an interrupted run leaves is that folder, and keys in a device, which the next run finds and uses.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use chancery_carriers::files::create_private_folder;
 use chancery_formats::document::Kind;
 use chancery_formats::id::AuthorityId;
 use chancery_formats::seal::Role;
-use chancery_formats::trust::root::Custodians;
-use chancery_formats::trust::{KeyMode, KeyRecord, Root, Scope};
+use chancery_formats::trust::{Custodians, KeyMode, KeyRecord, Quorum, Root, Scope};
 use chancery_hsm_config::{HsmError, Key, KeyRef, Opened, PinSource, open_or_generate};
 
 use super::label;
 use super::signing::{DEFAULT_ALGORITHM, Sealer, resolve, seal_one};
+use super::staging::{Staging, Task, require_free};
 use crate::error::CommandError;
 use crate::home::Home;
-use crate::repository::{Authority, KeyRole, NewKey, Repository};
-
-/// Bytes of randomness, in hexadecimal, in the name of a folder in which a home is made.
-const STAGING_RANDOM: usize = 6;
+use crate::repository::{Authority, NewKey, Repository};
 
 /// What `init` is asked for.
 #[derive(Debug)]
@@ -41,7 +34,7 @@ pub struct Made {
     /// The authority's id, for products to pin.
     pub authority: AuthorityId,
     /// The keys, root first, each with its reference and whether it was generated.
-    pub keys: Vec<(KeyRole, KeyRef, Opened)>,
+    pub keys: Vec<(Role, KeyRef, Opened)>,
 }
 
 /// Makes an authority in `home`.
@@ -57,8 +50,8 @@ pub fn init(home: &Home, plan: &Plan<'_>, pins: &mut PinSource, now: u64) -> Res
             .hint("give a name of 1 to 128 bytes of plain text with `--name`")
     })?;
     require_free(home)?;
-    let staging = Staging::beside(home.path())?;
-    let made = fill(&staging.home, plan, pins, now)?;
+    let staging = Staging::beside(home.path(), Task::Init)?;
+    let made = fill(staging.home(), plan, pins, now)?;
     staging.publish(home.path())?;
     Ok(made)
 }
@@ -80,12 +73,12 @@ fn fill(home: &Home, plan: &Plan<'_>, pins: &mut PinSource, now: u64) -> Result<
                 _ => Err(error),
             }
         })?;
-    let keys = vec![(KeyRole::Root, root_reference, root), (KeyRole::Issuer, issuing_reference, issuing)];
+    let keys = vec![(Role::Custodian, root_reference, root), (Role::Issuer, issuing_reference, issuing)];
     for (role, reference, opened) in &keys {
         let key = NewKey {
             public_key: opened.key.public_key(),
             role: *role,
-            reference: &reference.to_string(),
+            reference: Some(&reference.to_string()),
             protection: opened.key.protection(),
         };
         repository.add_key(&key, now)?;
@@ -106,8 +99,18 @@ fn write_documents(
     now: u64,
 ) -> Result<AuthorityId, CommandError> {
     let custodians = Custodians::encode(&[root_key.public_key()]);
-    let custodians = Custodians::decode(&custodians)?;
-    let root = Root { name, version: 1, previous: None, threshold: 1, custodians, made_at: now }.encode();
+    let quorum = Quorum { threshold: 1, custodians: Custodians::decode(&custodians)?, partners: None };
+    let root = Root {
+        name,
+        version: 1,
+        previous: None,
+        quorum,
+        made_at: now,
+        recovery: None,
+        revealed: None,
+        manifests: false,
+    }
+    .encode();
     let authority = Root::authority_id(&root);
     let sealer = Sealer { key: root_key, role: Role::Custodian, authority, root_version: 1 };
     seal_one(repository, &sealer, Kind::Root, root, 0, now)?;
@@ -124,6 +127,7 @@ fn write_documents(
         not_after: None,
         protection: issuing_key.protection(),
         attestation: None,
+        partner: None,
     };
     seal_one(repository, &sealer, Kind::KeyRecord, record.encode(), 1, now)?;
     repository.set_key_record(issuing_key.public_key().thumbprint(), 1)?;
@@ -152,104 +156,4 @@ fn open_key(
     };
     let opened = open_or_generate(&resolve(home, &reference), DEFAULT_ALGORITHM, pins)?;
     Ok((reference, opened))
-}
-
-fn require_free(home: &Home) -> Result<(), CommandError> {
-    let mut entries = match fs::read_dir(home.path()) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unusable(home.path(), &error)),
-    };
-    if home.database().symlink_metadata().is_ok() {
-        return Err(CommandError::failed(
-            "already-initialized",
-            format!("{} holds an authority", shown(home.path())),
-        )
-        .hint("use it, or name another directory with `--home`"));
-    }
-    if entries.next().is_some() {
-        return Err(CommandError::failed("home-not-empty", format!("{} is not empty", shown(home.path())))
-            .hint("name a directory that is empty or does not exist with `--home`"));
-    }
-    Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    chancery_carriers::text::shown_path(path)
-}
-
-fn unusable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::failed("home-unusable", format!("cannot make an authority in {}", shown(path)))
-        .cause(error.to_string())
-        .hint("name a directory that you may write to with `--home`; it must not be a mount point itself")
-}
-
-/// Returns the folders beside `home` in which an `init` that did not end was making it, sorted.
-#[must_use]
-pub fn unpublished(home: &Path) -> Vec<PathBuf> {
-    let Ok(home) = std::path::absolute(home) else { return Vec::new() };
-    let (Some(parent), prefix) = (home.parent(), staging_prefix(&home)) else { return Vec::new() };
-    let is_staging = |name: &OsStr| {
-        let tail = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-        tail.is_some_and(|tail| tail.len() == 2 * STAGING_RANDOM && tail.iter().all(u8::is_ascii_hexdigit))
-    };
-    // A parent that cannot be read hides the home as well, which is told where the home is opened.
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        entries.filter(|entry| is_staging(&entry.file_name())).map(|entry| entry.path()).collect();
-    found.sort();
-    found
-}
-
-fn staging_prefix(home: &Path) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(home.file_name().unwrap_or_default());
-    prefix.push(".init-");
-    prefix
-}
-
-/// The folder in which a home is made; removed unless it is published.
-struct Staging {
-    home: Home,
-    published: bool,
-}
-
-impl Staging {
-    fn beside(target: &Path) -> Result<Self, CommandError> {
-        let target = std::path::absolute(target).map_err(|error| unusable(target, &error))?;
-        let parent = target.parent().ok_or_else(|| {
-            CommandError::usage("the root directory cannot be a home")
-                .hint("name a directory with `--home DIR`")
-        })?;
-        fs::create_dir_all(parent).map_err(|error| unusable(&target, &error))?;
-        let mut random = [0; STAGING_RANDOM];
-        getrandom::fill(&mut random)
-            .map_err(|error| CommandError::failed("no-randomness", error.to_string()))?;
-        let tail: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut name = staging_prefix(&target);
-        name.push(tail);
-        let path = parent.join(name);
-        create_private_folder(&path)?;
-        Ok(Self { home: Home::new(path), published: false })
-    }
-
-    /// Gives the folder the home's name. An empty directory of that name is replaced, nothing else is.
-    fn publish(mut self, target: &Path) -> Result<(), CommandError> {
-        fs::rename(self.home.path(), target).map_err(|error| unusable(target, &error))?;
-        self.published = true;
-        let parent: PathBuf = std::path::absolute(target)
-            .ok()
-            .and_then(|path| Some(path.parent()?.to_path_buf()))
-            .unwrap_or_default();
-        fs::File::open(&parent).and_then(|folder| folder.sync_all()).map_err(|error| unusable(target, &error))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if !self.published {
-            // Nothing in it is of use without the rest; keys in a device are found by the next run.
-            let _ = fs::remove_dir_all(self.home.path());
-        }
-    }
 }

@@ -1,49 +1,50 @@
 //! From an activation request to a license: checks, terms, intent, signature, and the verifier's word.
 //!
 //! [`prepare`] decides everything that can be decided without a key, so that files can be reserved and
-//! the operator asked before anything is drawn; [`Prepared::sign`] does the rest.
+//! the operator asked before anything is drawn; [`Prepared::sign`] does the rest. Where the issuing key seals, the
+//! license is a batch of one. Not here: what a license says (`terms`), batches of many (`batch`).
 
-use chancery_formats::cose::{Envelope, Unsigned};
+use chancery_formats::cose::{Envelope, Mode, Unsigned};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
-use chancery_formats::license::{Device, Enforcement, Feature, Features, License, Terms};
-use chancery_formats::trust::Bundle;
+use chancery_formats::license::License;
+use chancery_formats::trust::{Bundle, KeyMode};
 use chancery_hsm_config::PinSource;
 use chancery_verifier::{
-    Reason, Refusal, Trust, VerifiedRequest, decide_for_request, verify_license, verify_request,
+    Reason, Refusal, Trust, VerifiedRequest, decide_for_request, decide_term, verify_license, verify_request,
 };
 use sha2::{Digest, Sha256};
 
-use super::signing::{direct_header, key_of_role, open_key, resume_direct, sign_direct};
-use super::{random, trust};
+use super::issuer::{Issuer, require_open};
+use super::revoked::Revoked;
+use super::signing::{open_key, resume_direct, sign_direct};
+use super::{batch, random, terms, trust};
 use crate::error::CommandError;
-use crate::repository::catalog::FeatureValue;
-use crate::repository::{Entitlement, KeyRecord, KeyRole, NewLicense, Repository};
-
-/// The terms schema that this release writes.
-const TERMS_SCHEMA: u64 = 1;
+use crate::log::sealed;
+use crate::repository::{BatchRecord, KeyRecord, NewLicense, Repository};
 
 /// A license that is ready to be signed, or was signed before.
 #[derive(Debug)]
 pub struct Prepared {
     /// The license.
     pub id: LicenseId,
-    /// The device that it is for.
-    pub device: Thumbprint,
+    /// The device that it is for; none for a license bound to none.
+    pub device: Option<Thumbprint>,
     /// Last second of the term, in Unix seconds; none is perpetual.
     pub not_after: Option<u64>,
-    key: KeyRecord,
     step: Step,
 }
 
 #[derive(Debug)]
 enum Step {
-    New { unsigned: Unsigned, license: NewLicense },
-    Resume { log_index: u64, length: usize },
+    New { issuer: Box<Issuer>, unsigned: Unsigned, license: NewLicense, length: usize },
+    Resume { key: Box<KeyRecord>, log_index: u64, length: usize },
+    Waiting { batch: BatchRecord, log_index: u64, length: usize },
     Done { bytes: Vec<u8> },
 }
 
-/// Checks a request against its entitlement and prepares the license that answers it.
+/// Checks a request against its entitlement and prepares the license that answers it; without a request, one that
+/// is bound to no device.
 ///
 /// A request that was answered before gives the same license again; one whose answer was interrupted
 /// goes on with the same license.
@@ -55,36 +56,55 @@ enum Step {
 pub fn prepare(
     repository: &Repository,
     entitlement: EntitlementId,
-    request: &[u8],
+    request: Option<&[u8]>,
     now: u64,
 ) -> Result<Prepared, CommandError> {
-    let verified = verify_request(request).map_err(|refusal| not_a_request(request, &refusal))?;
-    let key = key_of_role(repository, KeyRole::Issuer)?;
-    let request_hash: [u8; 32] = Sha256::digest(request).into();
-    if let Some(known) = repository.license_by_request(&request_hash)? {
-        require_entitlement(entitlement, known.entitlement)?;
-        return again(repository, key, known.log_index);
+    let verified = request.map(verified).transpose()?;
+    let revoked = Revoked::load(repository)?;
+    let request_hash = request.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
+    if let Some(hash) = &request_hash
+        && let Some(known) = repository.license_by_request(hash)?
+    {
+        terms::require_entitlement(entitlement, known.entitlement)?;
+        revoked.refuse(Some(known.id), known.device, entitlement, &known.customer)?;
+        return again(repository, known.log_index);
     }
+    let issuer = Issuer::in_force(repository, now)?;
     let entitlement = repository.entitlement(entitlement)?;
-    require_match(&entitlement, &verified, now)?;
+    terms::require_granted(&entitlement, verified.as_ref(), now)?;
+    issuer.require_scope(&entitlement)?;
     let id = LicenseId(random()?);
-    let device = verified.device();
+    let device = verified.as_ref().map(VerifiedRequest::device);
+    revoked.refuse(None, device, entitlement.id, &entitlement.customer)?;
+    let least_list = revoked.least_list(verified.as_ref());
     let revision = repository.next_revision(entitlement.id, device)?;
-    let issuer = repository.authority()?.name;
-    let payload = encode_license(&issuer, &entitlement, &verified, id, revision, now)?;
-    let unsigned = Unsigned::new(&direct_header(&key, Kind::License), payload);
+    let name = repository.authority()?.name;
+    let payload = terms::encode(&name, &entitlement, verified.as_ref(), id, revision, least_list, now)?;
+    let unsigned = Unsigned::new(&issuer.header(), payload);
     let license = NewLicense { id, entitlement: entitlement.id, device, revision, request_hash };
-    let step = Step::New { unsigned, license };
-    Ok(Prepared { id, device, not_after: entitlement.not_after, key, step })
+    let length = match issuer.mode {
+        KeyMode::Direct => unsigned.sign(&[0; 64]).len(),
+        KeyMode::Seal => unsigned.sign(&issuer.longest_seal_of_one(now)).len(),
+    };
+    let step = Step::New { issuer: Box::new(issuer), unsigned, license, length };
+    Ok(Prepared { id, device, not_after: entitlement.not_after, step })
+}
+
+/// Verifies a request, and tells one that is not genuine from a document that is none.
+///
+/// # Errors
+///
+/// A refusal with its reason.
+pub fn verified(request: &[u8]) -> Result<VerifiedRequest<'_>, CommandError> {
+    verify_request(request).map_err(|refusal| not_a_request(request, &refusal))
 }
 
 impl Prepared {
-    /// Returns the size of the license, in bytes: known before it is signed.
+    /// Returns the size of the license, in bytes, before it is signed: the largest that it can have.
     #[must_use]
     pub fn document_len(&self) -> usize {
         match &self.step {
-            Step::New { unsigned, .. } => unsigned.sign(&[0; 64]).len(),
-            Step::Resume { length, .. } => *length,
+            Step::New { length, .. } | Step::Resume { length, .. } | Step::Waiting { length, .. } => *length,
             Step::Done { bytes } => bytes.len(),
         }
     }
@@ -99,41 +119,93 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// Those of the key and the repository; an integrity alarm where our own verifier refuses.
+    /// Those of the key and the repository; `signature-missing` where another machine has to sign as well; an
+    /// integrity alarm where our own verifier refuses.
     pub fn sign(
         &self,
         repository: &mut Repository,
-        request: &[u8],
+        request: Option<&[u8]>,
         pins: &mut PinSource,
         now: u64,
     ) -> Result<Vec<u8>, CommandError> {
         let (_, trust) = trust::bundle(repository)?;
         let home = repository.home().clone();
         // The key is opened before the activation is drawn: a wrong PIN costs nothing.
-        let mut open = || open_key(&home, &self.key, pins);
         let bytes = match &self.step {
             Step::Done { bytes } => bytes.clone(),
-            Step::New { unsigned, license } => {
-                sign_direct(repository, &open()?, Kind::License, unsigned, Some(license), now)?
+            Step::New { issuer, unsigned, license, .. } => match issuer.mode {
+                KeyMode::Direct => {
+                    let key = open_key(&home, &issuer.key, pins)?;
+                    sign_direct(repository, &key, Kind::License, unsigned, Some(license), now)?
+                }
+                KeyMode::Seal => {
+                    let keys = issuer.open_keys(repository, pins)?;
+                    let first = batch::begin(repository, issuer, &keys, None, now, |writer| {
+                        Ok(writer.push(unsigned.protected(), unsigned.payload(), license)?)
+                    })?;
+                    let batch = repository.batch(first)?;
+                    self.settled(repository, &batch, first, &keys, now)?
+                }
+            },
+            Step::Resume { key, log_index, .. } => {
+                resume_direct(repository, &open_key(&home, key, pins)?, *log_index, now)?
             }
-            Step::Resume { log_index, .. } => resume_direct(repository, &open()?, *log_index, now)?,
+            Step::Waiting { batch, log_index, .. } => {
+                let keys = batch::open_missing(repository, batch, pins)?;
+                self.settled(repository, batch, *log_index, &keys, now)?
+            }
         };
         self.judge(&bytes, request, &trust, now)?;
         Ok(bytes)
     }
 
+    /// Has the keys at hand sign what they have not, and returns the license once nobody is missing.
+    fn settled(
+        &self,
+        repository: &mut Repository,
+        batch: &BatchRecord,
+        log_index: u64,
+        keys: &[chancery_hsm_config::Key],
+        now: u64,
+    ) -> Result<Vec<u8>, CommandError> {
+        let missing = batch::settle(repository, batch, keys, now)?;
+        if let Some(signer) = missing.first() {
+            let name = format!("{} key {}", signer.role.name(), signer.thumbprint.key_id());
+            let message = format!("license {} is recorded, and waits for the signature of {name}", self.id);
+            return Err(CommandError::failed("signature-missing", message).hint(batch::how_to_go_on(batch)));
+        }
+        sealed::document(repository, log_index)?.ok_or_else(|| {
+            CommandError::alarm("document-unknown", format!("license {} is sealed and not there", self.id))
+        })
+    }
+
     /// Asks the verifier what the device will say to a license that is about to be handed out.
-    fn judge(&self, license: &[u8], request: &[u8], trust: &Trust, now: u64) -> Result<(), CommandError> {
+    fn judge(
+        &self,
+        license: &[u8],
+        request: Option<&[u8]>,
+        trust: &Trust,
+        now: u64,
+    ) -> Result<(), CommandError> {
         let alarm = |code, reason: String| {
             CommandError::alarm(code, format!("license {} does not do what it was issued for", self.id))
                 .cause(reason)
                 .hint("do not hand it out; keep the home as it is, and call the auditor")
         };
-        let refused = |refusal: Refusal| alarm(refusal.code(), refusal.to_string());
+        let refused = |refusal: Refusal| match refusal {
+            Refusal::KeyCompromised { .. } => {
+                let message = format!("license {} is of a key that may be in other hands", self.id);
+                CommandError::refused(refusal.code(), message)
+                    .hint("sites take it with its proof, `chancery log prove`; or ask for a new request")
+            }
+            _ => alarm(refusal.code(), refusal.to_string()),
+        };
         let verified = verify_license(license, trust).map_err(refused)?;
-        let request = verify_request(request).map_err(refused)?;
-        let decision =
-            decide_for_request(&verified, &request, now.max(verified.license().not_before.unwrap_or(0)));
+        let now = now.max(verified.license().not_before.unwrap_or(0));
+        let decision = match request {
+            Some(request) => decide_for_request(&verified, &verify_request(request).map_err(refused)?, now),
+            None => decide_term(&verified, now),
+        };
         if decision.verdict.may_run() || decision.reason == Reason::Expired {
             return Ok(()); // an old license that is exported again may have ended since
         }
@@ -141,7 +213,6 @@ impl Prepared {
     }
 }
 
-/// Tells a request that is not genuine from a document that is no request.
 fn not_a_request(bytes: &[u8], refusal: &Refusal) -> CommandError {
     let kind = match Envelope::decode(bytes) {
         _ if Bundle::looks_like(bytes) => Some(Kind::TrustBundle),
@@ -160,130 +231,30 @@ fn not_a_request(bytes: &[u8], refusal: &Refusal) -> CommandError {
     }
 }
 
-/// Prepares a license that stands in the log already, signed or not.
-fn again(repository: &Repository, key: KeyRecord, log_index: u64) -> Result<Prepared, CommandError> {
+/// Prepares a license that stands in the log already, signed or not, by the key that its header names.
+fn again(repository: &Repository, log_index: u64) -> Result<Prepared, CommandError> {
     let leaf = repository.leaf(log_index)?;
     let license = License::decode(&leaf.payload)?;
-    let (id, not_after) = (license.id, license.not_after);
-    let device = license.device_key.unwrap_or(Thumbprint([0; 32]));
-    let step = match repository.signed_document(log_index)? {
+    let (id, not_after, device) = (license.id, license.not_after, license.device_key);
+    let step = match sealed::document(repository, log_index)? {
         Some(bytes) => Step::Done { bytes },
-        None => {
-            let length =
-                Unsigned::from_parts(leaf.protected.clone(), leaf.payload.clone()).sign(&[0; 64]).len();
-            Step::Resume { log_index, length }
+        None => unfinished(repository, log_index, &Unsigned::from_parts(leaf.protected, leaf.payload))?,
+    };
+    Ok(Prepared { id, device, not_after, step })
+}
+
+fn unfinished(repository: &Repository, log_index: u64, unsigned: &Unsigned) -> Result<Step, CommandError> {
+    let unsealed = unsigned.sign(&[0; 64]);
+    let header = Envelope::decode(&unsealed)?.header;
+    let kid = header.kid;
+    match (header.mode, repository.batch_of(log_index)?) {
+        (Mode::Seal, Some(batch)) => {
+            let length = unsealed.len() + sealed::longest_seal(&batch)?;
+            Ok(Step::Waiting { batch, log_index, length })
         }
-    };
-    Ok(Prepared { id, device, not_after, key, step })
-}
-
-fn require_entitlement(asked: EntitlementId, found: EntitlementId) -> Result<(), CommandError> {
-    if asked == found {
-        return Ok(());
-    }
-    Err(CommandError::refused(
-        "entitlement-other",
-        format!("request is for entitlement {found}, not for {asked}"),
-    )
-    .hint(format!("issue it with `--entitlement {found}`, or ask the site for a request for {asked}")))
-}
-
-fn require_match(
-    entitlement: &Entitlement,
-    verified: &VerifiedRequest<'_>,
-    now: u64,
-) -> Result<(), CommandError> {
-    let request = verified.request();
-    require_entitlement(entitlement.id, request.entitlement)?;
-    if request.product != entitlement.product {
-        let (asked, sold) = (request.product, &entitlement.product);
-        return Err(CommandError::refused(
-            "product-other",
-            format!("request is for product {asked}, not for {sold}"),
-        )
-        .hint(format!("ask the site for a request made with `--product {sold}`")));
-    }
-    if request.minima.terms_schema < TERMS_SCHEMA {
-        return Err(CommandError::refused(
-            "verifier-too-old",
-            "verifier at the site reads no terms that we can write",
-        )
-        .hint("the site needs a newer release of the product"));
-    }
-    if entitlement.not_after.is_some_and(|end| end < now) {
-        return Err(CommandError::refused(
-            "entitlement-ended",
-            format!("entitlement {} has ended", entitlement.id),
-        )
-        .hint("grant a new entitlement"));
-    }
-    Ok(())
-}
-
-fn encode_license(
-    issuer: &str,
-    entitlement: &Entitlement,
-    verified: &VerifiedRequest<'_>,
-    id: LicenseId,
-    revision: u64,
-    now: u64,
-) -> Result<Vec<u8>, CommandError> {
-    let request = verified.request();
-    let features: Vec<(&str, Feature)> = entitlement
-        .features
-        .iter()
-        .map(|(name, value)| match value {
-            FeatureValue::On => (name.as_str(), Feature::On),
-            FeatureValue::Limit(limit) => (name.as_str(), Feature::Limit(*limit)),
-        })
-        .collect();
-    let features = Features::encode(&features);
-    let device = request.components.map(|components| Device {
-        k: required_matches(components.len()),
-        salt: request.salt(),
-        components,
-    });
-    let license = License {
-        issuer,
-        subject: &entitlement.customer,
-        product: &entitlement.product,
-        not_after: entitlement.not_after,
-        not_before: Some(entitlement.not_before),
-        issued_at: now,
-        id,
-        device_key: Some(verified.device()),
-        terms: Terms {
-            entitlement: entitlement.id,
-            edition: &entitlement.edition,
-            revision,
-            features: Features::decode(&features)?,
-            versions: None,
-            seats: None,
-            device,
-            territory: None,
-            support: None,
-            enforcement: Enforcement::default(),
-            distribution: None,
-            least_revocation_list: None,
-            bindings: None,
-            users: None,
-        },
-    };
-    Ok(license.encode())
-}
-
-/// Two thirds of the components, rounded up: one of three may change, and a copied disk is not enough.
-const fn required_matches(components: u64) -> u64 {
-    components - components / 3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_third_of_the_components_may_change() {
-        let needed: Vec<u64> = (1..=7).map(required_matches).collect();
-        assert_eq!(needed, [1, 2, 2, 3, 4, 4, 5]);
+        _ => {
+            let key = Box::new(require_open(repository, |thumbprint| thumbprint.key_id() == kid, kid)?);
+            Ok(Step::Resume { key, log_index, length: unsealed.len() })
+        }
     }
 }

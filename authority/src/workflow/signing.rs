@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::device_log::Ledger;
 use crate::error::CommandError;
 use crate::home::Home;
-use crate::repository::{Intent, KeyRecord, KeyRole, NewLeaf, NewLicense, NewOperation, Repository};
+use crate::repository::{Intent, KeyRecord, NewLeaf, NewLicense, NewOperation, Repository};
 
 /// The algorithm of keys that are generated without being asked for another.
 pub const DEFAULT_ALGORITHM: Algorithm = Algorithm::Ed25519;
@@ -27,11 +27,20 @@ pub const DEFAULT_ALGORITHM: Algorithm = Algorithm::Ed25519;
 ///
 /// Those of the key backend.
 pub fn open_key(home: &Home, record: &KeyRecord, pins: &mut PinSource) -> Result<Key, CommandError> {
-    let reference = resolve(home, &record.reference.parse()?);
+    let reference = resolve(home, &here(record)?.parse()?);
     let reference = reference.with_public_key(record.public_key.thumbprint());
     let key = chancery_hsm_config::open(&reference, pins)?;
     key.keep_audit(pins, Box::new(Ledger::new(home)))?;
     Ok(key)
+}
+
+/// Returns where the private half of a key is, which another machine may have.
+fn here(record: &KeyRecord) -> Result<&str, CommandError> {
+    record.reference.as_deref().ok_or_else(|| {
+        let name = format!("{} key {}", record.role.name(), record.public_key.key_id());
+        CommandError::failed("key-elsewhere", format!("{name} is on another machine"))
+            .hint("sign on the machine that has it, and bring the answer")
+    })
 }
 
 /// Returns the reference with a relative path read from the home, so that a home can be moved.
@@ -43,16 +52,16 @@ pub fn resolve(home: &Home, reference: &KeyRef) -> KeyRef {
     }
 }
 
-/// Returns the authority's one key of a role.
+/// Returns the authority's key of a role: the newest that the root has certified and not closed.
 ///
 /// # Errors
 ///
 /// A refusal where there is none.
-pub fn key_of_role(repository: &Repository, role: KeyRole) -> Result<KeyRecord, CommandError> {
-    let found = repository.keys()?.into_iter().rfind(|key| key.role == role);
-    found.ok_or_else(|| {
-        CommandError::failed("key-none", format!("authority has no {} key", role.name()))
-            .hint("run `chancery doctor`: the home is incomplete")
+pub fn key_of_role(repository: &Repository, role: Role) -> Result<KeyRecord, CommandError> {
+    let open = repository.keys()?.into_iter().filter(|key| key.role == role && key.is_open());
+    open.max_by_key(|key| (key.created_at, key.record_index)).ok_or_else(|| {
+        CommandError::failed("key-none", format!("authority has no open {} key", role.name()))
+            .hint(format!("add one with `chancery role add {} --key REF`", role.name()))
     })
 }
 
@@ -77,6 +86,7 @@ pub fn sign_direct(
     now: u64,
 ) -> Result<Vec<u8>, CommandError> {
     let message = unsigned.sig_structure();
+    let _turn = repository.turn()?;
     let intent = begin(repository, key, kind, unsigned, &message, license, now)?;
     finish(repository, key, intent, &message, |signature| unsigned.sign(signature), now)
 }
@@ -95,6 +105,7 @@ pub fn resume_direct(
     let leaf = repository.leaf(log_index)?;
     let unsigned = Unsigned::from_parts(leaf.protected, leaf.payload);
     let message = unsigned.sig_structure();
+    let _turn = repository.turn()?;
     let intent = repository.begin_retry(log_index, &operation(key, &message), now)?;
     finish(repository, key, intent, &message, |signature| unsigned.sign(signature), now)
 }
@@ -143,6 +154,7 @@ pub fn seal_one(
         signers: &signers,
     };
     let message = statement.to_sign(&signers[0]).sig_structure();
+    let _turn = repository.turn()?;
     let intent = begin(repository, sealer.key, kind, &unsigned, &message, None, now)?;
     if intent.log_index != log_index {
         return Err(CommandError::alarm(
@@ -163,17 +175,17 @@ fn begin(
     license: Option<&NewLicense>,
     now: u64,
 ) -> Result<Intent, CommandError> {
-    let leaf = NewLeaf {
-        kind,
-        protected: unsigned.protected(),
-        payload: unsigned.payload(),
-        leaf_hash: unsigned.leaf_hash(),
-    };
+    let leaf = NewLeaf { kind, protected: unsigned.protected(), payload: unsigned.payload() };
     Ok(repository.begin(&leaf, &operation(key, message), license, now)?)
 }
 
-fn operation(key: &Key, message: &[u8]) -> NewOperation {
-    NewOperation { key: key.public_key().thumbprint(), message_hash: Sha256::digest(message).into() }
+/// Returns what the log records of a key that signs `message`.
+pub(super) fn operation(key: &Key, message: &[u8]) -> NewOperation {
+    NewOperation {
+        key: key.public_key().thumbprint(),
+        message_hash: Sha256::digest(message).into(),
+        message_bytes: message.len() as u64,
+    }
 }
 
 /// Signs what was intended, and records how that ended before telling anybody.
@@ -185,12 +197,27 @@ fn finish(
     complete: impl FnOnce(&[u8]) -> Vec<u8>,
     now: u64,
 ) -> Result<Vec<u8>, CommandError> {
+    let signature = attempt(repository, key, intent.operation_id, message, now)?;
+    Ok(repository.complete(intent, &complete(&signature), now)?)
+}
+
+/// Has a key sign `message`, for which the operation is recorded; where it fails, that is recorded first.
+///
+/// The caller records the signature together with the end of the operation, and has the [`Repository::turn`] since
+/// before it was begun: a device's log and ours are compared in order.
+pub(super) fn attempt(
+    repository: &mut Repository,
+    key: &Key,
+    operation_id: u64,
+    message: &[u8],
+    now: u64,
+) -> Result<Vec<u8>, CommandError> {
     match key.sign(message) {
-        Ok(signature) => Ok(repository.complete(intent, &complete(&signature), now)?),
+        Ok(signature) => Ok(signature),
         // Whether the key signed is unknown, and so stays the end of the attempt.
         Err(error @ HsmError::OutcomeUnknown { .. }) => Err(error.into()),
         Err(error) => {
-            repository.fail(intent.operation_id, error.code(), now)?;
+            repository.fail(operation_id, error.code(), now)?;
             Err(error.into())
         }
     }

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use chancery_authority::home::Home;
-use chancery_authority::repository::{Customer, KeyRole, Repository};
+use chancery_authority::repository::{Customer, Repository};
 use chancery_authority::workflow::export::{Targets, reserve};
 use chancery_authority::workflow::init::{Plan, init};
 use chancery_authority::workflow::{catalog, issue, trust};
@@ -17,6 +17,7 @@ use chancery_formats::cose::Envelope;
 use chancery_formats::document::Kind;
 use chancery_formats::id::EntitlementId;
 use chancery_formats::key::Algorithm;
+use chancery_formats::seal::Role;
 use chancery_formats::text::armor;
 use chancery_formats::trust::Bundle;
 use chancery_hsm_config::{Key, PinSource, SoftwareKey};
@@ -72,6 +73,7 @@ impl Desk {
         desk.write("request.txt", armor::encode(Kind::Request, &request_bytes).unwrap().as_bytes());
         desk.write("garbage.creq", &[0xfe, 0xed, 0xfa, 0xce].repeat(64));
         desk.write("empty.creq", b"");
+        desk.write("rows.jsonl", b"{\"entitlement\":\"ent_040G2081040G2\",\"request\":\"pump.creq\"}\n");
         desk.write("taken.clic", b"what is here stays here\n");
         desk.write("taken.png", b"so does this\n");
         desk.pictures(&request_bytes);
@@ -94,11 +96,11 @@ impl Desk {
         let mut repository = Repository::open(&self.home()).unwrap();
         let asked = request("pump", SPENT);
         let mut pins = PinSource::lines(Cursor::new(format!("{PASSPHRASE}\n")));
-        let prepared = issue::prepare(&repository, SPENT, &asked, NOW).unwrap();
+        let prepared = issue::prepare(&repository, SPENT, Some(&asked), NOW).unwrap();
         let (file, qr, text) = (self.file("old.clic"), self.file("old.png"), self.file("old.txt"));
         let targets = Targets { file: &file, qr: Some(&qr), armor: Some(&text) };
         let reserved = reserve(&targets, prepared.document_len()).unwrap();
-        let license = prepared.sign(&mut repository, &asked, &mut pins, NOW).unwrap();
+        let license = prepared.sign(&mut repository, Some(&asked), &mut pins, NOW).unwrap();
         reserved.write(Kind::License, &license).unwrap();
         self.write("answered.creq", &asked);
         let mut forged = license;
@@ -113,7 +115,7 @@ impl Desk {
             self.write(name, member);
         }
         let keys = repository.keys().unwrap();
-        let issuer = keys.iter().find(|key| key.role == KeyRole::Issuer).unwrap().public_key.thumbprint();
+        let issuer = keys.iter().find(|key| key.role == Role::Issuer).unwrap().public_key.thumbprint();
         homes::interrupt_by(&mut repository, issuer, INTERRUPTED);
     }
 
@@ -124,6 +126,12 @@ impl Desk {
     /// Returns the path of a file on the desk.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
+    }
+
+    /// Lays out the request of a device that has no license, and returns the entitlement that it asks under.
+    pub fn request_as(&self, name: &str) -> EntitlementId {
+        self.write(name, &request("pump", ENTITLEMENT));
+        ENTITLEMENT
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
@@ -173,6 +181,7 @@ fn request(product: &str, entitlement: EntitlementId) -> Vec<u8> {
         site_clock: NOW,
         components: &[],
         root_version: 0,
+        revocation_list: 0,
     };
     let unsigned = draft.prepare().unwrap();
     unsigned.sign(&key.sign(&unsigned.sig_structure()).unwrap())

@@ -39,7 +39,7 @@ fn a_sound_home_is_ok() {
     homes::authority(&folder.home());
     let (exit, report) = findings(&folder.home());
     assert_eq!((exit, report["level"].as_str()), (0, Some("ok")), "{report:#}");
-    let names = ["home", "database", "integrity", "authority", "key", "key", "reserve", "log"];
+    let names = ["home", "database", "integrity", "authority", "lease", "key", "key", "reserve", "log"];
     assert_eq!(codes(&report, "ok"), names);
 }
 
@@ -124,6 +124,10 @@ fn work_that_a_crash_interrupted_is_read_from_the_write_ahead_log() {
         fs::copy(&path, crashed.path().join(path.file_name().unwrap())).unwrap();
     }
     drop(writer);
+    let (exit, report) = findings(&crashed);
+    // A copy is not the home that holds the lease.
+    assert_eq!((exit, codes(&report, "alarm")), (5, vec!["home-copied".to_owned()]), "{report:#}");
+    Repository::open_unleased(&crashed).unwrap().take_lease(homes::NOW).unwrap();
     let (exit, report) = findings(&crashed);
     assert_eq!((exit, codes(&report, "warning")), (0, vec!["interrupted".to_owned()]), "{report:#}");
 }

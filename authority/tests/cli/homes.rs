@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chancery_authority::home::Home;
 use chancery_authority::repository::{
-    Authority, Customer, KeyRole, NewEntitlement, NewKey, NewLeaf, NewLicense, NewOperation, Repository,
+    Authority, Binding, Customer, NewEntitlement, NewKey, NewLeaf, NewLicense, NewOperation, Repository,
 };
 use chancery_authority::workflow::catalog;
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::key::{Protection, PublicKey};
+use chancery_formats::seal::Role;
 use sha2::{Digest, Sha256};
 
 /// 2026-11-01 12:00:00 UTC.
@@ -81,6 +82,8 @@ pub fn entitlement(id: EntitlementId, quantity: u32) -> NewEntitlement<'static> 
         product: "pump",
         edition: "standard",
         quantity,
+        binding: Binding::Device,
+        site: None,
         not_before: NOW,
         not_after: Some(1_814_399_999),
     }
@@ -90,12 +93,12 @@ fn add_keys(repository: &mut Repository) {
     let keys = repository.home().keys();
     std::fs::create_dir(&keys).unwrap();
     std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o700)).unwrap();
-    for (public_key, role, name) in [(ROOT, KeyRole::Root, "root"), (ISSUER, KeyRole::Issuer, "issuer")] {
+    for (public_key, role, name) in [(ROOT, Role::Custodian, "root"), (ISSUER, Role::Issuer, "issuer")] {
         let path = keys.join(name);
         std::fs::write(&path, "an encrypted key").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let reference = format!("file:{}", path.to_str().unwrap());
-        let key = NewKey { public_key, role, reference: &reference, protection: Protection::Software };
+        let key = NewKey { public_key, role, reference: Some(&reference), protection: Protection::Software };
         repository.add_key(&key, NOW).unwrap();
     }
 }
@@ -107,14 +110,14 @@ pub fn interrupt(repository: &mut Repository) {
 
 /// Begins a license that draws on `entitlement` and that the key `issuer` is to sign, and ends there.
 pub fn interrupt_by(repository: &mut Repository, issuer: Thumbprint, entitlement: EntitlementId) {
-    let leaf = NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0], leaf_hash: [4; 32] };
-    let operation = NewOperation { key: issuer, message_hash: [5; 32] };
+    let leaf = NewLeaf { kind: Kind::License, protected: &[0xa0], payload: &[0xa0] };
+    let operation = NewOperation { key: issuer, message_hash: [5; 32], message_bytes: 100 };
     let license = NewLicense {
         id: LicenseId([6; 16]),
         entitlement,
-        device: Thumbprint([7; 32]),
+        device: Some(Thumbprint([7; 32])),
         revision: 1,
-        request_hash: [8; 32],
+        request_hash: Some([8; 32]),
     };
     repository.begin(&leaf, &operation, Some(&license), NOW).unwrap();
 }

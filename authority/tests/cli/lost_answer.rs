@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chancery_authority::home::Home;
-use chancery_authority::repository::{KeyRole, NewLicense, Repository};
+use chancery_authority::repository::{KeyClosing, NewLicense, Repository, Standing};
+use chancery_authority::workflow::custody::Asked;
+use chancery_authority::workflow::role::{Addition, Bounds, Place, Vouching, add};
 use chancery_authority::workflow::signing::{key_of_role, open_key, resume_direct, sign_direct};
 use chancery_authority::workflow::{issue, trust};
 use chancery_carriers::report::Exit;
@@ -19,6 +21,7 @@ use chancery_formats::document::Kind;
 use chancery_formats::id::Thumbprint;
 use chancery_formats::key::{Algorithm, Protection};
 use chancery_formats::license::License;
+use chancery_formats::seal::Role;
 use chancery_hsm_config::{Health, HsmError, Key, KeyBackend, KeyInfo, KeyRef, PinSource};
 use chancery_verifier::verify_license;
 use sha2::{Digest, Sha256};
@@ -53,11 +56,11 @@ impl KeyBackend for Lossy {
         Err(HsmError::KeyExists { key: key.clone().into() })
     }
 
-    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<[u8; 64], HsmError> {
+    fn sign(&mut self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         let signature = self.key.sign(message)?;
         match self.signatures.fetch_add(1, Ordering::Relaxed) {
             0 => Err(HsmError::OutcomeUnknown { key: key.clone().into(), source: "the line is dead".into() }),
-            _ => Ok(signature.try_into().unwrap()),
+            _ => Ok(signature),
         }
     }
 
@@ -88,9 +91,9 @@ fn copy(from: &Path, to: &Path) {
 fn license_of(desk: &Desk, request: &[u8]) -> Vec<u8> {
     let twin = Home::new(desk.file("twin"));
     copy(desk.home().path(), twin.path());
-    let mut repository = Repository::open(&twin).unwrap();
-    let prepared = issue::prepare(&repository, ENTITLEMENT, request, NOW).unwrap();
-    let bytes = prepared.sign(&mut repository, request, &mut pins(), NOW).unwrap();
+    let mut repository = Repository::open_unleased(&twin).unwrap();
+    let prepared = issue::prepare(&repository, ENTITLEMENT, Some(request), NOW).unwrap();
+    let bytes = prepared.sign(&mut repository, Some(request), &mut pins(), NOW).unwrap();
     drop(repository);
     fs::remove_dir_all(twin.path()).unwrap();
     bytes
@@ -115,12 +118,12 @@ fn lose_an_answer() -> Lost {
     let new = NewLicense {
         id: license.id,
         entitlement: ENTITLEMENT,
-        device: license.device_key.unwrap(),
+        device: license.device_key,
         revision: 1,
-        request_hash: Sha256::digest(&request).into(),
+        request_hash: Some(Sha256::digest(&request).into()),
     };
     let mut repository = Repository::open(&desk.home()).unwrap();
-    let record = key_of_role(&repository, KeyRole::Issuer).unwrap();
+    let record = key_of_role(&repository, Role::Issuer).unwrap();
     let inner = open_key(&desk.home(), &record, &mut pins()).unwrap();
     let (reference, signatures) = (inner.reference().clone(), Arc::new(AtomicU32::new(0)));
     let key =
@@ -153,20 +156,20 @@ fn the_same_request_gives_one_license_after_a_lost_answer() {
     let Lost { desk, request, mut repository, key, .. } = lose_an_answer();
     drop(key);
     let interrupted = repository.pending().unwrap()[0].license.unwrap().0;
-    let prepared = issue::prepare(&repository, ENTITLEMENT, &request, NOW + 60).unwrap();
+    let prepared = issue::prepare(&repository, ENTITLEMENT, Some(&request), NOW + 60).unwrap();
     assert_eq!((prepared.id, prepared.is_done()), (interrupted, false));
-    let license = prepared.sign(&mut repository, &request, &mut pins(), NOW + 60).unwrap();
+    let license = prepared.sign(&mut repository, Some(&request), &mut pins(), NOW + 60).unwrap();
 
     let (_, trust) = trust::bundle(&repository).unwrap();
     assert_eq!(verify_license(&license, &trust).unwrap().license().id, interrupted);
     assert!(repository.pending().unwrap().is_empty());
     assert_eq!(repository.entitlement(ENTITLEMENT).unwrap().used, 1);
-    let again = issue::prepare(&repository, ENTITLEMENT, &request, NOW + 120).unwrap();
+    let again = issue::prepare(&repository, ENTITLEMENT, Some(&request), NOW + 120).unwrap();
     assert!(again.is_done());
-    assert_eq!(again.sign(&mut repository, &request, &mut pins(), NOW + 120).unwrap(), license);
+    assert_eq!(again.sign(&mut repository, Some(&request), &mut pins(), NOW + 120).unwrap(), license);
     assert_eq!(repository.documents_of_kind(Kind::License).unwrap().len(), 1);
     // The end of the first attempt stays unknown: the device may count one more than we have.
-    let issuer = key_of_role(&repository, KeyRole::Issuer).unwrap().public_key.thumbprint();
+    let issuer = key_of_role(&repository, Role::Issuer).unwrap().public_key.thumbprint();
     assert_eq!(counted(&repository, issuer), (1, 1));
     drop(desk);
 }
@@ -178,8 +181,48 @@ fn a_device_that_answers_again_signs_the_same_document() {
     let license = resume_direct(&mut repository, &key, log_index, NOW + 60).unwrap();
     assert_eq!(signatures.load(Ordering::Relaxed), 2);
     assert_eq!(counted(&repository, key.public_key().thumbprint()), (1, 1));
-    let answered = issue::prepare(&repository, ENTITLEMENT, &request, NOW + 120).unwrap();
+    let answered = issue::prepare(&repository, ENTITLEMENT, Some(&request), NOW + 120).unwrap();
     assert!(answered.is_done());
-    assert_eq!(answered.sign(&mut repository, &request, &mut pins(), NOW + 120).unwrap(), license);
+    assert_eq!(answered.sign(&mut repository, Some(&request), &mut pins(), NOW + 120).unwrap(), license);
+    drop(desk);
+}
+
+#[test]
+fn an_interrupted_license_is_signed_by_the_key_that_its_header_names() {
+    let Lost { desk, request, mut repository, key, .. } = lose_an_answer();
+    let reference = KeyRef::file(desk.home().path().join("newer.pem"));
+    let addition = Addition {
+        role: Role::Issuer,
+        place: Place::Here { key: &reference, partner: None },
+        mode: None,
+        co_signers: Vec::new(),
+        bounds: Bounds::default(),
+        vouching: Vouching::Without,
+    };
+    let lines = format!("{PASSPHRASE}\n{PASSPHRASE}\n");
+    let (newer, _) = add(
+        &mut repository,
+        &addition,
+        &Asked::default(),
+        &mut PinSource::lines(Cursor::new(lines)),
+        NOW + 30,
+    )
+    .unwrap();
+    assert_eq!(key_of_role(&repository, Role::Issuer).unwrap().public_key, newer.public_key);
+    let prepared = issue::prepare(&repository, ENTITLEMENT, Some(&request), NOW + 60).unwrap();
+    let license = prepared.sign(&mut repository, Some(&request), &mut pins(), NOW + 60).unwrap();
+    assert_eq!(Envelope::decode(&license).unwrap().header.kid, key.public_key().key_id());
+    drop(desk);
+}
+
+#[test]
+fn a_key_that_was_closed_meanwhile_signs_no_more() {
+    let Lost { desk, request, mut repository, key, .. } = lose_an_answer();
+    let closing =
+        KeyClosing { compromised_at: None, log_index: 1, reason: "lost".to_owned(), closed_at: NOW + 30 };
+    let change = Standing { closings: vec![(key.public_key().thumbprint(), closing)], ..Standing::default() };
+    repository.stand(&change, NOW + 30).unwrap();
+    let error = issue::prepare(&repository, ENTITLEMENT, Some(&request), NOW + 60).unwrap_err();
+    assert_eq!((error.code(), error.report().exit), ("key-closed", Exit::Refused));
     drop(desk);
 }

@@ -7,8 +7,18 @@ use crate::homes::{Folder, content};
 
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
-const NOUNS: [&str; 9] =
-    ["bundle", "catalog", "customer", "demo", "doctor", "entitlement", "init", "key", "license"];
+const NOUNS: [&str; 10] = [
+    "bundle",
+    "catalog",
+    "customer",
+    "demo",
+    "doctor",
+    "entitlement",
+    "init",
+    "key",
+    "license",
+    "revocation",
+];
 
 fn chancery(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chancery")).args(args).output().unwrap()

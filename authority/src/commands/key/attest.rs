@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chancery_carriers::files;
 use chancery_carriers::report::Exit;
 use chancery_hsm_config::attestation::{
-    self, AttestationError, Expected, MAX_CERTIFICATE_BYTES, MAX_ROOTS, Place, Roots, Statement,
+    AttestationError, MAX_CERTIFICATE_BYTES, MAX_ROOTS, Place, Roots, Statement, read_pem,
 };
 use chancery_hsm_config::{HsmError, KeyRef, open};
 use serde_json::json;
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::commands::Context;
 use crate::commands::argument::Reference;
 use crate::error::CommandError;
+use crate::workflow::attestation::{self, Vendor};
 
 /// Check where a key was made, by its device's attestation
 ///
@@ -43,26 +44,26 @@ const MAX_PEM_BYTES: u64 = 2 * (MAX_CERTIFICATE_BYTES * MAX_ROOTS) as u64;
 pub(super) fn run(args: &AttestArgs, context: &Context) -> Result<(), CommandError> {
     let reference = args.reference.get()?;
     // What needs no key first: it costs no PIN.
-    let roots = read(&args.roots, Roots::from_pem)?;
-    let pool = match &args.intermediates {
-        Some(path) => read(path, attestation::read_pem)?,
-        None => Vec::new(),
-    };
+    let roots = read_roots(&args.roots)?;
+    let pool = args.intermediates.as_deref().map(read_intermediates).transpose()?.unwrap_or_default();
     if reference.file_path().is_some() {
         return Err(HsmError::NoAttestation { key: reference.clone().into() }.into());
     }
+    let vendor = Vendor { roots, intermediates: pool, wrapped_backup: args.wrapped_backup };
     let now = context.now()?;
     let key = open(reference, &mut context.pins()?)?;
-    let chain = attestation::complete(&key.attestation()?, &pool)?;
-    let statement = attestation::validate(&chain, &roots, now)?;
-    let serial = key.info().device.serial.as_deref().and_then(|serial| serial.parse().ok());
-    let serial = serial.ok_or_else(|| {
-        CommandError::failed("serial-unknown", "the device does not tell its serial number")
-            .hint("reach the device directly: yubihsm: or piv:")
-    })?;
-    let public_key = key.public_key();
-    statement.check(&Expected { public_key, serial, wrapped_backup: args.wrapped_backup })?;
-    show(&statement, chain.len(), context)
+    let attested = attestation::check(&key, &vendor, now)?;
+    show(&attested.statement, attested.chain.len(), context)
+}
+
+/// Reads a vendor's root certificates.
+pub(in crate::commands) fn read_roots(path: &Path) -> Result<Roots, CommandError> {
+    read(path, Roots::from_pem)
+}
+
+/// Reads a vendor's intermediate certificates.
+pub(in crate::commands) fn read_intermediates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+    read(path, read_pem)
 }
 
 fn read<T>(

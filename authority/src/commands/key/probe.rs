@@ -142,7 +142,7 @@ fn to_json(probed: &Probed) -> Value {
             "what": other.what,
             "code": other.error.code(),
             "error": other.error.to_string(),
-            "cause": other.error.source().map(ToString::to_string),
+            "causes": causes(&other.error),
             "hint": other.error.hint(),
         })).collect::<Vec<_>>(),
     })

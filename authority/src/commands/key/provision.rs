@@ -51,14 +51,20 @@ pub(super) fn provision(args: &ProvisionArgs, context: &Context) -> Result<(), C
     let device = args.device.get()?;
     let profile = read(&args.profile)?;
     let mut printer = context.printer();
-    let mut failed = None;
+    let (mut unprinted, mut at) = (None, None);
     let mut watch = |step: Step| {
-        if failed.is_none() {
-            failed = printer.line(describe(&step)).err();
+        let told = describe(&step);
+        if unprinted.is_none() {
+            unprinted = printer.line(&told).err();
         }
+        at = Some(told);
     };
-    let made = provision::provision(&profile, device, &mut context.pins()?, &mut watch)?;
-    if let Some(error) = failed {
+    let made = provision::provision(&profile, device, &mut context.pins()?, &mut watch);
+    let made = made.map_err(|error| match &at {
+        Some(step) => CommandError::from(error).cause(format!("it failed at this step: {step}")),
+        None => error.into(),
+    })?;
+    if let Some(error) = unprinted {
         return Err(error.into());
     }
     printer.line(format_args!("YubiHSM 2 {} is as the profile has it", made.serial))?;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::repository::device_log::ENTRY_BYTES;
-use rusqlite_migration::{M, Migrations};
 
 const SERIAL: &str = "0001234567";
 
@@ -94,79 +93,15 @@ fn entries_are_only_ever_added() {
     assert_eq!(repository.device_entries(SERIAL).unwrap(), [entry(1), entry(2)]);
 }
 
-/// Takes from a database what the second migration brings, and checks that the first alone makes the rest.
-fn make_version_1(home: &Home) {
-    let first = include_str!("../../../migrations/0001_initial.sql");
-    let mut made = Connection::open_in_memory().unwrap();
-    Migrations::from_slice(&[M::up(first)]).to_latest(&mut made).unwrap();
-    let connection = Connection::open(home.database()).unwrap();
-    connection.execute_batch("DROP TABLE device_log_entry; PRAGMA user_version = 1").unwrap();
-    let objects = |connection: &Connection| -> Vec<String> {
-        let sql = "SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1";
-        let mut statement = connection.prepare(sql).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    assert_eq!(objects(&connection), objects(&made));
-}
-
-#[test]
-fn a_database_of_version_1_keeps_what_it_holds() {
-    let folder = Folder::new();
-    let mut repository = authority(&folder.home());
-    let entitlement = grant(&mut repository, 1, 2);
-    let intent = begin(&mut repository, &license(entitlement, 1, 1, 1)).unwrap();
-    repository.complete(intent, b"signed", NOW).unwrap();
-    begin(&mut repository, &license(entitlement, 2, 2, 1)).unwrap();
-    let held = |repository: &Repository| {
-        (
-            repository.authority().unwrap(),
-            repository.keys().unwrap(),
-            repository.entitlement(entitlement).unwrap().used,
-            repository.signed_document(0).unwrap(),
-            repository.pending().unwrap(),
-            repository.operation_count(ISSUER.thumbprint()).unwrap(),
-        )
-    };
-    let before = held(&repository);
-    drop(repository);
-    make_version_1(&folder.home());
-
-    // Looking leaves the version as it is; opening to write brings the newest.
-    let looked = Repository::open_read_only(&folder.home()).unwrap();
-    assert_eq!(held(&looked), before);
-    assert_eq!(count(&looked, "SELECT user_version FROM pragma_user_version"), 1);
-    drop(looked);
-    let mut repository = Repository::open(&folder.home()).unwrap();
-    assert_eq!(count(&repository, "SELECT user_version FROM pragma_user_version"), 2);
-    assert_eq!(held(&repository), before);
-    assert!(repository.damage().unwrap().is_empty());
-    assert_eq!(repository.newest_device_entry(SERIAL).unwrap(), None);
-    repository.keep_device_entries(SERIAL, &[entry(1)], NOW).unwrap();
-    drop(repository);
-    let again = Repository::open(&folder.home()).unwrap();
-    assert_eq!(again.device_entries(SERIAL).unwrap(), [entry(1)]);
-}
-
-#[test]
-fn a_database_of_version_1_with_something_else_is_refused() {
-    let folder = Folder::new();
-    drop(authority(&folder.home()));
-    make_version_1(&folder.home());
-    let connection = Connection::open(folder.home().database()).unwrap();
-    connection.execute_batch("CREATE TABLE device_log_entry (serial TEXT)").unwrap();
-    drop(connection);
-    assert!(matches!(Repository::open(&folder.home()), Err(RepositoryError::ForeignSchema)));
-}
-
 #[test]
 fn operations_are_counted_by_how_they_ended() {
     let folder = Folder::new();
     let mut repository = authority(&folder.home());
     let other = PublicKey::Ed25519([6; 32]);
     let key = NewKey {
-        public_key: other,
-        role: KeyRole::Root,
-        reference: "file:root.pem",
+        public_key: other.clone(),
+        role: Role::Custodian,
+        reference: Some("file:root.pem"),
         protection: Protection::Software,
     };
     repository.add_key(&key, NOW).unwrap();

@@ -68,7 +68,7 @@ fn an_intent_that_finds_no_space_is_refused_though_the_reserve_stands() {
     repository.ballast().ensure().unwrap();
     disk.fill();
     let payload = vec![1; 60_000];
-    let leaf = NewLeaf { kind: Kind::License, protected: &[], payload: &payload, leaf_hash: [1; 32] };
+    let leaf = NewLeaf { kind: Kind::License, protected: &[], payload: &payload };
     let new = license(entitlement, 1, 1, 1);
     let error = repository.begin(&leaf, &operation(), Some(&new), NOW).unwrap_err();
     assert_eq!(error.code(), "disk-full");

@@ -74,7 +74,7 @@ fn a_device_draws_one_activation_however_often_it_asks() {
     let mut repository = authority(&folder.home());
     let entitlement = grant(&mut repository, 1, 2);
     begin(&mut repository, &license(entitlement, 1, 1, 1)).unwrap();
-    assert_eq!(repository.next_revision(entitlement, Thumbprint([1; 32])).unwrap(), 2);
+    assert_eq!(repository.next_revision(entitlement, Some(Thumbprint([1; 32]))).unwrap(), 2);
     begin(&mut repository, &license(entitlement, 1, 2, 2)).unwrap();
     begin(&mut repository, &license(entitlement, 2, 3, 1)).unwrap();
     let found = repository.entitlement(entitlement).unwrap();
@@ -103,7 +103,7 @@ fn a_refused_intent_leaves_no_trace() {
     ] {
         assert_eq!(begin(&mut repository, &new).unwrap_err().code(), code);
     }
-    let same_id = NewLicense { request_hash: [8; 32], ..license(entitlement, 1, 1, 2) };
+    let same_id = NewLicense { request_hash: Some([8; 32]), ..license(entitlement, 1, 1, 2) };
     assert_eq!(begin(&mut repository, &same_id).unwrap_err().code(), "database-failed");
     for table in ["log_leaf", "operation", "license"] {
         assert_eq!(count(&repository, &format!("SELECT count(*) FROM {table}")), 1, "{table}");
@@ -117,7 +117,7 @@ fn a_refused_intent_leaves_no_trace() {
 fn an_operation_needs_a_known_key() {
     let folder = Folder::new();
     let mut repository = authority(&folder.home());
-    let leaf = NewLeaf { kind: Kind::Root, protected: &[], payload: &[], leaf_hash: [0; 32] };
+    let leaf = NewLeaf { kind: Kind::Root, protected: &[], payload: &[] };
     let unknown = NewOperation { key: Thumbprint([9; 32]), ..operation() };
     assert_eq!(repository.begin(&leaf, &unknown, None, NOW).unwrap_err().code(), "key-unknown");
     assert_eq!(count(&repository, "SELECT count(*) FROM log_leaf"), 0);
@@ -125,7 +125,7 @@ fn an_operation_needs_a_known_key() {
     repository.complete(intent, b"root", NOW).unwrap();
     repository.set_key_record(ISSUER.thumbprint(), intent.log_index).unwrap();
     let keys = repository.keys().unwrap();
-    assert_eq!((keys.len(), keys[0].record_index, keys[0].public_key), (1, Some(0), ISSUER));
+    assert_eq!((keys.len(), keys[0].record_index, &keys[0].public_key), (1, Some(0), &ISSUER));
 }
 
 #[test]

@@ -49,6 +49,8 @@ fn what_is_granted_must_exist() {
         product: "pump",
         edition: "standard",
         quantity: 1,
+        binding: Binding::Device,
+        site: None,
         not_before: NOW,
         not_after: Some(NOW),
     };
@@ -81,11 +83,11 @@ fn an_id_names_one_customer_and_a_reference_one_key() {
 
     let key = NewKey {
         public_key: PublicKey::Ed25519([8; 32]),
-        role: KeyRole::Root,
-        reference: "file:issuer.pem",
+        role: Role::Custodian,
+        reference: Some("file:issuer.pem"),
         protection: Protection::Hardware,
     };
     assert_eq!(repository.add_key(&key, NOW).unwrap_err().code(), "key-exists");
-    repository.add_key(&NewKey { reference: "pkcs11:token=a;object=b", ..key }, NOW).unwrap();
+    repository.add_key(&NewKey { reference: Some("pkcs11:token=a;object=b"), ..key }, NOW).unwrap();
     assert_eq!(repository.keys().unwrap().len(), 2);
 }
