@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use chancery_tests::authority::issue_direct;
 use chancery_tests::license::{PRODUCT, START, bare, full, machine, on_machine};
-use chancery_tests::vectors::World;
+use chancery_tests::vectors::{World, revoking};
 use chancery_verifier::{Context, Trust, decide, verify_license};
 
 thread_local! {
@@ -65,7 +65,7 @@ fn the_counter_counts() {
 #[test]
 fn verifying_and_deciding_allocate_nothing() {
     let world = World::new();
-    let trust = world.main.trust();
+    let trust = revoking(&world.main).trust();
     let machine = machine();
     let license = on_machine(bare());
     let sealed = |key| world.main.issue_sealed(key, &[license, bare(), bare()]).remove(0);

@@ -181,7 +181,6 @@ fn add_term(terms: &mut Terms<'static>, term: &str) {
         "seats" => terms.seats = Some(1),
         "territory" => terms.territory = Some(countries(&["CH"])),
         "distribution" => terms.distribution = Some(Distribution { devices: Some(1), channels: None }),
-        "least revocation list" => terms.least_revocation_list = Some(1),
         "bindings" => terms.bindings = Some(1),
         "users" => terms.users = Some(Users { users: Some(names(&["ann"])), groups: None }),
         "quota of the feature" => {}
@@ -194,7 +193,7 @@ fn every_term_that_is_not_enforced_denies_with_its_own_code() {
     let vendor = Vendor::new();
     let context = Context { now: START, product: PRODUCT, device_key: None, components: &[] };
     let rows = rows("## 4. Terms");
-    assert_eq!(rows.iter().map(|row| row[1]).collect::<BTreeSet<_>>().len(), 8);
+    assert_eq!(rows.iter().map(|row| row[1]).collect::<BTreeSet<_>>().len(), 7);
     for row in &rows {
         let license = with_terms(license(), |terms| add_term(terms, row[0]));
         let quota = row[0] == "quota of the feature";
@@ -263,6 +262,7 @@ fn the_authority_decides_as_the_site_will() {
             site_clock: START,
             components: &machine,
             root_version: 1,
+            revocation_list: 0,
         };
         let request = sign_unsigned(&device_key, &draft.prepare().expect("a draft"));
         let request = verify_request(&request).expect("a good request");

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The test command: every check of this repository, in order, each on its own.
 #
-#   tests/run.sh                 what every change must pass; about 25 minutes from nothing on two cores
+#   tests/run.sh                 what every change must pass; about 45 minutes from nothing on two cores
 #   tests/run.sh --long          the same, and what takes longer: every kill point, long fuzzing, dependencies,
-#                                and the module Kryoptic
+#                                two release builds that must agree, and the module Kryoptic
 #   tests/run.sh --seed N        with the random choices of an earlier run, which printed its seed
 #   tests/run.sh STAGE…          only these stages
 #
@@ -34,6 +34,10 @@ export CARGO_TARGET_DIR=$TARGET CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 export CHANCERY_TEST_SEED=$SEED PROPTEST_RNG_SEED=$SEED
 export LC_ALL=C.UTF-8 NO_COLOR=1
 unset CHANCERY_HOME CHANCERY_SITE
+# A folder of this run: what a killed test leaves goes with it, and meets no later process of the same number.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/run.XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 LOGS=$TARGET/test-logs
 mkdir -p "$LOGS"
 
@@ -181,9 +185,17 @@ fuzz() {
 crash() { bash tests/crash/run.sh ${LONG:+--long} --seed "$SEED" --programs "$TARGET/release"; }
 
 benches() {
-    local smoke=--smoke
-    [[ -z $LONG ]] || smoke=''
-    bash tests/bench/run.sh ${smoke:+"$smoke"} --programs "$TARGET/release"
+    local effort=--smoke
+    [[ -z $LONG ]] || effort=--long
+    bash tests/bench/run.sh "$effort" --programs "$TARGET/release"
+}
+
+# What the programs are made of, by the schema of CycloneDX; with --long also that two builds of them agree.
+supply() {
+    mkdir -p "$TARGET/sbom"
+    cargo run --quiet --locked -p chancery-tests --bin sbom -- "$TARGET/sbom"
+    "$TARGET/interop/bin/python" tests/supply/validate.py "$TARGET"/sbom/*.cdx.json
+    [[ -z $LONG ]] || bash tests/supply/reproducible.sh "$TARGET/reproducible"
 }
 
 dependencies() {
@@ -283,6 +295,7 @@ stage interop
 stage fuzz
 stage crash
 stage benches
+stage supply
 [[ -z $LONG ]] || stage dependencies
 stage tree
 

@@ -37,6 +37,7 @@ want_file '/usr/lib/*/pkgconfig/libpcsclite.pc' libpcsclite-dev
 want pkg-config pkg-config
 want zbarimg zbar-tools
 want strace strace
+want age age
 want openssl openssl
 want c++ g++
 want git git

@@ -12,6 +12,7 @@ use chancery_formats::text::encode_qr;
 use chancery_tests::authority::{Authority, Quorum, issue_direct, sign_unsigned};
 use chancery_tests::key::SecretKey;
 use chancery_tests::license::{PRODUCT, START, bare, full, machine, on_machine};
+use chancery_tests::vectors::with_list;
 use chancery_verifier::{Draft, verify_license, verify_request};
 
 /// What a QR code of version 12 holds at level M, in alphanumeric characters (ISO/IEC 18004, table 7).
@@ -35,7 +36,7 @@ fn authority(key: &SecretKey, mode: chancery_formats::trust::KeyMode) -> Authori
 #[test]
 fn licenses_fit_their_qr_codes() {
     for key in [SecretKey::ed25519(10), SecretKey::p256(11)] {
-        let trust = authority(&key, chancery_formats::trust::KeyMode::Direct).trust();
+        let trust = with_list(&authority(&key, chancery_formats::trust::KeyMode::Direct), 412).trust();
         let algorithm = key.algorithm();
         // As the authority issues it, nbf included, but for cnf, which belongs to the full terms.
         let bare = issue_direct(&key, &on_machine(bare()));
@@ -81,6 +82,7 @@ fn request(key: &SecretKey) -> Vec<u8> {
         site_clock: START,
         components: &machine,
         root_version: 1,
+        revocation_list: 0,
     };
     let request = sign_unsigned(key, &draft.prepare().expect("a draft"));
     verify_request(&request).expect("a good request");

@@ -14,12 +14,19 @@ use chancery_formats::cose::{Envelope, MAX_DIRECT, Unsigned, write_sig_structure
 use chancery_formats::document::Kind;
 use chancery_formats::key::PublicKey;
 use chancery_formats::license::License;
+use chancery_formats::log::{Checkpoint, Proof, Record, proof};
 use chancery_formats::merkle::root_from_path;
 use chancery_formats::request::Request;
 use chancery_formats::seal::{Role, Seal, Signer, Statement, statement_header};
 use chancery_formats::text::{armor, decode_qr, encode_qr, frames, rows};
-use chancery_formats::trust::{Bundle, KeyRecord, Root};
-use chancery_verifier::{Pin, Trust, verify_license, verify_request};
+use chancery_formats::trust::{
+    self, Bundle, Closing, KeyRecord, Possession, RevocationList, Root, Transcript,
+};
+use chancery_formats::witness;
+use chancery_verifier::signature::VerifyingKey;
+use chancery_verifier::{
+    LogKeys, Pin, Trust, verify_checkpoint, verify_inclusion, verify_license, verify_request,
+};
 use examples::Examples;
 
 #[path = "spec/examples.rs"]
@@ -29,16 +36,24 @@ mod examples;
 const PAGES: &[(&str, &[&str])] = &[
     ("bundle.md", &["hex bundle"]),
     ("cbor.md", &["hex cbor", "hex refused"]),
+    ("closing.md", &["hex closing"]),
     ("decision.md", &[]),
     ("documents.md", &[]),
     ("envelope.md", &["hex envelope"]),
+    ("exchange.md", &["hex exchange request", "hex exchange answer"]),
     ("key-record.md", &["hex key-record"]),
     ("keys.md", &["hex key ed25519", "hex key p256"]),
     ("license.md", &["hex license", "hex claims"]),
+    ("log.md", &["checkpoint", "proof", "hex consistency", "hex log-record"]),
+    ("possession.md", &["hex possession"]),
     ("request.md", &["hex request"]),
+    ("revocation.md", &["hex revocation"]),
     ("root.md", &["hex root"]),
     ("seal.md", &["hex seal", "hex statement"]),
     ("text-carriers.md", &["qr request", "frames license", "armor license", "rows 17"]),
+    ("transcript.md", &["hex transcript"]),
+    ("vectors.md", &[]),
+    ("witness.md", &["hex witness-answer"]),
 ];
 
 /// Info strings of blocks that show nothing to decode.
@@ -95,6 +110,17 @@ fn check(block: &Block, examples: &Examples) {
     match carrier {
         "hex" if what == "refused" => block.lines.iter().for_each(|line| check_refused(line)),
         "hex" => check_bytes(what, &block.bytes(), examples),
+        "checkpoint" => {
+            let text = block.lines.join("\n") + "\n";
+            assert_eq!(text, examples.checkpoint);
+            assert_eq!(Checkpoint::decode(text.as_bytes()).unwrap().encode(), text);
+        }
+        "proof" => {
+            let text = block.lines.join("\n") + "\n";
+            assert_eq!(text, examples.proof);
+            let decoded = Proof::decode(text.as_bytes()).unwrap();
+            assert_eq!(proof::encode(decoded.index, &decoded.path, decoded.note), text);
+        }
         "qr" => {
             assert_eq!(block.text(), encode_qr(Kind::Request, &examples.request));
             assert_eq!(decode_qr(&block.text()), Ok((Kind::Request, examples.request.clone())));
@@ -125,6 +151,27 @@ fn check_bytes(what: &str, bytes: &[u8], examples: &Examples) {
             (bytes, bytes.to_vec())
         }
         "claims" => (&examples.all_claims, License::decode(bytes).unwrap().encode()),
+        "consistency" => (&examples.consistency, bytes.to_vec()),
+        "log-record" => (&examples.log_record, Record::decode(bytes).unwrap().encode()),
+        "witness-answer" => (
+            &examples.witness_answer,
+            match witness::Exchange::decode(bytes).unwrap() {
+                witness::Exchange::Answer(answer) => answer.encode(),
+                witness::Exchange::Request(_) => panic!("a request"),
+            },
+        ),
+        "closing" => (
+            &examples.closing,
+            again(bytes, Some(Kind::Closing), |payload| Closing::decode(payload).unwrap().encode()),
+        ),
+        "revocation" => (
+            &examples.revocation,
+            again(bytes, Some(Kind::RevocationList), |payload| {
+                RevocationList::decode(payload).unwrap().encode()
+            }),
+        ),
+        "exchange request" => (&examples.exchange_request, trust::Exchange::decode(bytes).unwrap().encode()),
+        "exchange answer" => (&examples.exchange_answer, trust::Exchange::decode(bytes).unwrap().encode()),
         "envelope" => (&examples.license, again(bytes, None, <[u8]>::to_vec)),
         "key ed25519" => (&examples.device_key.encode(), PublicKey::decode(bytes).unwrap().encode()),
         "key p256" => (&examples.p256_key.encode(), PublicKey::decode(bytes).unwrap().encode()),
@@ -136,6 +183,7 @@ fn check_bytes(what: &str, bytes: &[u8], examples: &Examples) {
             &examples.license,
             again(bytes, Some(Kind::License), |payload| License::decode(payload).unwrap().encode()),
         ),
+        "possession" => (&examples.possession, Possession::decode(bytes).unwrap().encode()),
         "request" => (
             &examples.request,
             again(bytes, Some(Kind::Request), |payload| Request::decode(payload).unwrap().encode()),
@@ -143,6 +191,10 @@ fn check_bytes(what: &str, bytes: &[u8], examples: &Examples) {
         "root" => (
             &examples.root,
             again(bytes, Some(Kind::Root), |payload| Root::decode(payload).unwrap().encode()),
+        ),
+        "transcript" => (
+            &examples.transcript,
+            again(bytes, Some(Kind::Transcript), |payload| Transcript::decode(payload).unwrap().encode()),
         ),
         "seal" => (examples.seal(), encode_seal(bytes, examples)),
         "statement" => {
@@ -303,4 +355,23 @@ fn the_thumbprints_that_pages_print_are_those_of_the_example_keys() {
     }
     let page = fs::read_to_string(folder().join("root.md")).unwrap();
     assert!(page.contains(&examples.authority.to_string()), "{}", examples.authority);
+}
+
+#[test]
+fn the_log_of_the_examples_is_signed_and_holds_the_license() {
+    let examples = Examples::new();
+    let load = |seed| VerifyingKey::load(&examples::public(&examples::test_key(seed))).unwrap();
+    let (log, witnesses) = ([load(7)], [load(6)]);
+    let keys = LogKeys { log: &log, witnesses: &witnesses };
+    let checkpoint = verify_checkpoint(examples.checkpoint.as_bytes(), examples.authority, &keys).unwrap();
+    assert_eq!((checkpoint.head().size, checkpoint.cosignatures().len()), (4, 1));
+    let leaf = Envelope::decode_kind(&examples.license, Kind::License).unwrap().leaf_hash();
+    let (index, proven) =
+        verify_inclusion(examples.proof.as_bytes(), leaf, examples.authority, &keys).unwrap();
+    assert_eq!((index, proven.head()), (2, checkpoint.head()));
+    let older = verify_checkpoint(examples.older_checkpoint.as_bytes(), examples.authority, &keys).unwrap();
+    assert_eq!(checkpoint.extends(&older, &examples.consistency), Ok(()));
+    let page = fs::read_to_string(folder().join("log.md")).unwrap();
+    let log = &log[0];
+    assert!(page.contains(&log.public().thumbprint().to_string()), "{}", log.public().thumbprint());
 }

@@ -4,7 +4,7 @@
 
 use chancery_tests::authority::issue_direct;
 use chancery_tests::license::{bare, full, on_machine};
-use chancery_tests::vectors::World;
+use chancery_tests::vectors::{World, with_list};
 use chancery_verifier::{Trust, verify_license};
 
 struct Sample {
@@ -15,7 +15,7 @@ struct Sample {
 impl Sample {
     fn new(document: impl FnOnce(&World) -> Vec<u8>) -> Self {
         let world = World::new();
-        let sample = Self { document: document(&world), trust: world.main.trust() };
+        let sample = Self { document: document(&world), trust: with_list(&world.main, 412).trust() };
         assert!(sample.accepts(&sample.document), "the sample itself is good");
         sample
     }

@@ -1,8 +1,8 @@
-//! Project Wycheproof's Ed25519 and P-256 vectors against our verification function, and the edge cases of
+//! Project Wycheproof's Ed25519, P-256 and ML-DSA-87 vectors against our verification function, and the edge cases of
 //! Ed25519 on which implementations differ ("Taming the many EdDSAs", Chalkias et al., 2020).
 #![allow(clippy::expect_used)]
 
-use chancery_formats::key::PublicKey;
+use chancery_formats::key::{ML_DSA_87_KEY_LEN, PublicKey};
 use chancery_tests::key::SecretKey;
 use chancery_verifier::signature::VerifyingKey;
 use curve25519_dalek::EdwardsPoint;
@@ -10,7 +10,7 @@ use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity;
 use sha2::{Digest, Sha512};
-use wycheproof::{TestResult, ecdsa, eddsa};
+use wycheproof::{TestResult, ecdsa, eddsa, mldsa_verify};
 
 /// Compares one vector and counts it.
 fn check(counts: &mut (usize, usize), id: usize, comment: &str, expected: TestResult, verified: bool) {
@@ -72,6 +72,52 @@ fn p256_takes_no_signature_in_der() {
         }
     }
     assert_eq!((count, set.number_of_tests), (484, 484));
+}
+
+/// Documents are signed with the empty context (RFC 9964), so a signature over another is as good as none; and a
+/// key whose t₁ is zero, for which anybody can sign, is refused before any signature is looked at.
+#[test]
+fn ml_dsa_87_gives_the_answer_of_every_vector_that_documents_can_meet() {
+    let set = mldsa_verify::TestSet::load(mldsa_verify::TestName::MlDsa87Verify).expect("the vectors");
+    let (mut counts, mut of_context, mut of_weak_key, mut of_no_key) = ((0, 0), 0, 0, 0);
+    for group in &set.test_groups {
+        let key = <[u8; ML_DSA_87_KEY_LEN]>::try_from(group.pubkey.as_ref());
+        let key = key.map(|key| VerifyingKey::load(&PublicKey::MlDsa87(Box::new(key))));
+        for test in &group.tests {
+            let has_context = test.ctx.as_ref().is_some_and(|context| !context.is_empty());
+            let is_flagged = |flag| test.flags.contains(&flag);
+            let Ok(key) = &key else {
+                assert!(
+                    is_flagged(mldsa_verify::TestFlag::IncorrectPublicKeyLength),
+                    "{}: {}",
+                    test.tc_id,
+                    test.comment
+                );
+                of_no_key += 1;
+                continue;
+            };
+            assert_eq!(
+                key.is_err(),
+                is_flagged(mldsa_verify::TestFlag::ZeroPublicKey),
+                "{}: {}",
+                test.tc_id,
+                test.comment
+            );
+            let Ok(key) = key else {
+                of_weak_key += 1;
+                continue;
+            };
+            let verified = key.verify(&test.msg, &test.sig).is_ok();
+            if has_context {
+                assert!(!verified, "accepted {} over another context: {}", test.tc_id, test.comment);
+                of_context += 1;
+            } else {
+                check(&mut counts, test.tc_id, &test.comment, test.result, verified);
+            }
+        }
+    }
+    assert_eq!((counts, of_context, of_weak_key, of_no_key), ((67, 96), 7, 67, 4));
+    assert_eq!(set.number_of_tests, 241);
 }
 
 const MESSAGE: &[u8] = b"the message of every case";

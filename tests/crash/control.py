@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import issue
+import lease
 import ledger
 import trace
 from trace import Call
@@ -86,6 +87,7 @@ def other_message(order: Order) -> None:
     issued(order)
     with sqlite3.connect(order.folder / "home/authority.db") as connection:
         connection.execute("DROP TRIGGER operation_update")
+        lease.Digests(connection)
         connection.execute("UPDATE operation SET message_hash = zeroblob(32) WHERE operation_id = 2")
     connection.close()
     ledger.read(order.folder / "home")

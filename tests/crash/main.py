@@ -10,13 +10,20 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import backup
+import batch
 import control
 import home
 import issue
 import power
+import publish
+import rotate
 import spy
 import trace
-from world import Failure, Programs, init, stock
+from backup import Vault
+from backup import site as place_of
+from batch import Rows
+from world import Failure, Order, Programs, init, stock
 
 FAILING = {
     "EIO": ("fsync", "fdatasync", "write", "pwrite64", "renameat", "renameat2", "rename", "unlink", "ftruncate"),
@@ -57,7 +64,8 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="chancery-crash-"))
     try:
         plan = Plan(programs, scratch, arguments.long, arguments.seed, score)
-        for part in (plan.control, plan.issue, plan.issue_errors, plan.init, plan.signing, plan.power):
+        for part in (plan.control, plan.issue, plan.issue_errors, plan.init, plan.batch, plan.rotate, plan.publish,
+                     plan.backup, plan.restore, plan.signing, plan.power):
             part()
     finally:
         failures = score.summary()
@@ -99,6 +107,7 @@ class Plan:
             shutil.rmtree(folder, ignore_errors=True)
             return kind, what, None
 
+        print(f"crash: {part}, {len(points)} points", flush=True)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             for kind, what, failure in pool.map(one, enumerate(points)):
                 self.score.add(f"{part}, {kind}", what, failure)
@@ -146,6 +155,73 @@ class Plan:
              struck(lambda folder, call=call, error=error: home.fail(self.programs, folder, call, error)))
             for call, error in chosen
         ])
+
+    def batch(self) -> None:
+        rows = batch.prepare(self.template, self.scratch / "rows")
+        self.strike("batch control", batch.controls(rows))
+        recorded = rows.copy(self.scratch / "recorded-batch")
+        calls = trace.record(recorded.issue(), recorded.folder, recorded.order.pins)
+        self.strike_sites("batch issue", rows, calls, batch.kill, batch.fail)
+        issued = rows.copy(self.scratch / "issued-batch")
+        trace.run(issued.issue(), issued.folder, issued.order.pins).must(0, "batch issue")
+        recorded = issued.copy(self.scratch / "recorded-export")
+        calls = trace.record(recorded.export(), recorded.folder, recorded.order.pins)
+        # Three hundred files are written in one way: a few of them stand for all.
+        calls = [call for call in calls if call.number <= 12 or call.number >= 295]
+        self.strike_sites("batch export", issued, calls, batch.kill_export, batch.fail_export, batch.site)
+
+    def vault(self) -> Vault:
+        folder = self.scratch / "vault"
+        if not folder.exists():
+            self.prepared = backup.prepare(self.template, folder)
+        return self.prepared
+
+    def backup(self) -> None:
+        vault = self.vault()
+        self.strike("backup control", backup.controls(vault))
+        recorded = vault.copy(self.scratch / "recorded-backup")
+        calls = trace.record(recorded.backup(), recorded.folder, recorded.order.pins)
+        self.strike_sites("backup", vault, calls, backup.kill_backup, backup.fail_backup)
+
+    def restore(self) -> None:
+        vault = self.vault()
+        # The template holds the backup that its copies restore.
+        trace.run(vault.backup(), vault.folder, vault.order.pins).must(0, "backup")
+        recorded = vault.copy(self.scratch / "recorded-restore")
+        calls = trace.record(recorded.restore(), recorded.folder, recorded.order.pins)
+        self.strike_sites("restore", vault, calls, backup.kill_restore, backup.fail_restore)
+
+    def strike_sites(self, part: str, of: Order | Rows | Vault, calls: list, kill, fail, site=place_of) -> None:
+        """Strikes every place where the program writes: once each, or at every call of it."""
+        self.strike(f"{part} killed", [
+            (call.name, str(call), lambda folder, call=call: kill(of.copy(folder), call))
+            for call in self.choose(calls, site, 1)
+        ])
+        points = [(call, error) for error, names in FAILING.items() for call in calls if call.name in names]
+        self.strike(f"{part} failing", [
+            (f"{call.name} {error}", str(call),
+             lambda folder, call=call, error=error: fail(of.copy(folder), call, error))
+            for call, error in self.choose(points, lambda point: (point[1], site(point[0])), 1)
+        ])
+
+    def rotate(self) -> None:
+        template = self.template.copy(self.scratch / "custodians")
+        rotate.prepare(template)
+        recorded = template.copy(self.scratch / "recorded-rotation")
+        calls = trace.record(rotate.command(recorded), recorded.folder, rotate.pins(recorded))
+        self.strike_sites("root rotate", template, calls, rotate.kill, rotate.fail)
+
+    def publish(self) -> None:
+        """Lists and bundles, over a home that has a license to revoke and keys that seal."""
+        for what in publish.PUBLICATIONS:
+            template = publish.prepare(self.template.copy(self.scratch / f"publish-{what.noun}"), what)
+            recorded = template.copy(self.scratch / f"recorded-{what.noun}")
+            calls = trace.record(what.command(recorded), recorded.folder, recorded.pins)
+            self.strike_sites(
+                f"{what.noun} publish", template, calls,
+                lambda order, call, what=what: publish.kill(order, what, call),
+                lambda order, call, error, what=what: publish.fail(order, what, call, error),
+            )
 
     def signing(self) -> None:
         folder = self.scratch / "token"

@@ -4,11 +4,11 @@
 #   tests/crash/run.sh [--long] [--seed N] [--programs DIR]
 #
 # By default a part of the points, spread by the seed; with --long every point, and power cuts (as root).
-# Needs python3, strace, softhsm2 and opensc (for pkcs11-spy). Builds the programs unless --programs names them.
+# Needs python3, strace, age, softhsm2 and opensc (for pkcs11-spy). Builds the programs unless --programs names them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-for tool in python3 strace softhsm2-util; do
+for tool in python3 strace age softhsm2-util; do
     command -v "$tool" >/dev/null || { echo "crash: $tool is missing" >&2; exit 1; }
 done
 case " $* " in

@@ -1,10 +1,13 @@
 """The programs under test, and a vendor with one order to fill: prepared once, copied for each point."""
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import lease
 
 PASSPHRASE = "a passphrase of the crash tests"
 CATALOG = """\
@@ -99,6 +102,7 @@ class Order:
 
     def copy(self, folder: Path) -> "Order":
         shutil.copytree(self.folder, folder, symlinks=True)
+        lease.take(folder / "home")
         return Order(self.programs, folder, self.entitlement, self.pins, self.env)
 
     def run(self, *words: str) -> Ended:
@@ -118,6 +122,22 @@ class Order:
 
 def init(programs: Programs, folder: Path, *words: str, pins: str = PASSPHRASE, env: dict | None = None) -> None:
     run(programs.chancery("init", "--name", "Crash Works", *words), folder, pins, env).must(0, "init")
+    cheapen(folder, pins.splitlines()[0])
+
+
+def cheapen(folder: Path, passphrase: str = PASSPHRASE) -> None:
+    """Encrypts the key files of a template anew at hardly any cost: thousands of points open them, some often."""
+    if shutil.which("openssl") is None:
+        raise SystemExit("crash: openssl is missing: apt-get install openssl")
+    for path in folder.rglob("*.pem"):
+        dear = path.read_text()
+        if "ENCRYPTED PRIVATE KEY" not in dear:
+            continue
+        words = ["openssl", "pkcs8", "-topk8", "-scrypt", "-scrypt_N", "2", "-scrypt_r", "1", "-scrypt_p", "1",
+                 "-passin", "env:OLD", "-passout", "env:OLD"]
+        done = subprocess.run(words, input=dear, env={**os.environ, "OLD": passphrase}, capture_output=True,
+                              text=True, check=True)
+        path.write_text(done.stdout)
 
 
 def stock(programs: Programs, folder: Path, pins: str = PASSPHRASE, env: dict | None = None) -> Order:

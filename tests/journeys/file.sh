@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 journey file
 
 works 'init makes an authority' chancery init --home home --name 'Journey Works' --pin-fd 3 3<<<"$PASSPHRASE"
-says 'init says that it generated the keys' 'generated root key' out
+says 'init says that it generated the keys' 'generated custodian key' out
 stock home
 entitlement=$(grant home 3)
 works 'the trust bundle is published' chancery --home home bundle publish -o vendor.ctrust

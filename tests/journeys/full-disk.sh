@@ -24,12 +24,12 @@ fill() {
 signed_operations() {
     query disk/home "SELECT count(*) FROM operation JOIN log_leaf ON log_index = first_index
         JOIN operation_outcome USING (operation_id)
-        WHERE outcome = 'signed' AND typ LIKE '%license%'"
+        WHERE outcome = 'signed' AND kind = 1"
 }
 
 operations() {
     query disk/home "SELECT count(*) FROM operation JOIN log_leaf ON log_index = first_index
-        WHERE typ LIKE '%license%'"
+        WHERE kind = 1"
 }
 
 authority disk/home

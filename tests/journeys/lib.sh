@@ -13,6 +13,8 @@ TARGET=${CARGO_TARGET_DIR:-target}
 # The programs as they ship; another build can be tried with CHANCERY_BIN=DIR.
 BIN=${CHANCERY_BIN:-$TARGET/release}
 export PATH=$BIN:$PATH LC_ALL=C.UTF-8
+# Journeys that take documents apart import cbor.py.
+export PYTHONPATH=$ROOT/tests/journeys PYTHONDONTWRITEBYTECODE=1
 unset CHANCERY_HOME CHANCERY_SITE
 
 PASSED=0 FAILED=0 JOURNEY='' WORK='' STEP='its beginning'
@@ -75,6 +77,12 @@ exits() {
 
 # Asserts that a command succeeds.
 works() { exits 0 "$@"; }
+
+# Asserts that a command is refused with a code: `refuses EXIT CODE WHAT COMMAND…`, with --json.
+refuses() {
+    exits "$1" "$3" "${@:4}" --json
+    says "$3: the code" "\"$2\"" err
+}
 
 # Asserts that two texts are equal.
 equal() {

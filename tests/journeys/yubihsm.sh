@@ -94,7 +94,7 @@ audited() {
 audited 0 'the device logged as many signatures as were asked for'
 has out keys.0.on_device "$(field out keys.0.signed)" 'each once'
 has out keys.0.unknown 0 'none of unknown outcome'
-has out keys.0.agrees true 'both agree'
+has out agrees true 'both agree'
 has out signatures_of_other_keys 0 'no other key signed'
 
 # Where the key was made.
@@ -153,8 +153,8 @@ stock other
 ask other behind
 works 'and issues with it' answer other behind "$sign"
 audited 5 'the audit raises the alarm'
-says 'for what it is' operations-unaccounted err
-has out keys.0.agrees false 'the two logs disagree'
+says 'for what it is' hsm-operation-extra err
+has out agrees false 'the two logs disagree'
 
 # A device that was set up otherwise: each difference is named.
 kill "$DEVICE"

@@ -8,12 +8,23 @@ use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId};
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 use chancery_formats::license::terms::Components;
 use chancery_formats::license::*;
-use chancery_formats::merkle::{Tree, leaf_hash};
+use chancery_formats::log::export::{Operation, Outcome};
+use chancery_formats::log::note::key_id;
+use chancery_formats::log::{KeyKind, NoteSignature, Record, checkpoint, origin, proof, witness_name};
+use chancery_formats::merkle::{Hash, Head, Tree, leaf_hash, prove};
 use chancery_formats::request::{Minima, Request};
-use chancery_formats::seal::{Role, Seal, Signer, Statement};
-use chancery_formats::trust::root::Custodians;
-use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root, Scope};
+use chancery_formats::seal::{OwnedStatement, Role, Seal, Signer, Statement};
+use chancery_formats::trust::exchange;
+use chancery_formats::trust::possession::Claim;
+use chancery_formats::trust::revocation::{Ids, RevokedKeys};
+use chancery_formats::trust::transcript::{Fact, Step, Value};
+use chancery_formats::trust::{
+    Bundle, Closed, Closing, Custodians, KeyMode, KeyRecord, Possession, RevocationList, Root, Scope,
+    Transcript,
+};
+use chancery_formats::witness::{Answer, BatchSignature};
 use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::{Digest, Sha256};
 
 /// 2026-11-23T00:00:00Z.
 pub const MADE_AT: u64 = 1_795_392_000;
@@ -25,11 +36,31 @@ pub struct Examples {
     pub authority: AuthorityId,
     pub root: Vec<u8>,
     pub key_record: Vec<u8>,
+    pub closing: Vec<u8>,
+    pub exchange_request: Vec<u8>,
+    pub exchange_answer: Vec<u8>,
+    pub revocation: Vec<u8>,
+    /// To a request for the batch of the seal.
+    pub witness_answer: Vec<u8>,
+    /// Of a ceremony with two steps, sealed by the log key.
+    pub transcript: Vec<u8>,
+    /// That the first custodian has their key, for the plan of that ceremony.
+    pub possession: Vec<u8>,
     pub bundle: Vec<u8>,
     pub license: Vec<u8>,
     pub sealed_license: Vec<u8>,
     pub statement: Vec<u8>,
     pub all_claims: Vec<u8>,
+    /// Of a log of four documents: root, key record, license, and one that is not shown.
+    pub checkpoint: String,
+    /// Of the same log, when it had two.
+    pub older_checkpoint: String,
+    /// That the license is in it.
+    pub proof: String,
+    /// That it went on from two documents to four.
+    pub consistency: Vec<u8>,
+    /// The use of the log key for the checkpoint, as an exported log holds it.
+    pub log_record: Vec<u8>,
     pub request: Vec<u8>,
     pub device_key: PublicKey,
     pub p256_key: PublicKey,
@@ -43,6 +74,13 @@ impl Examples {
         let custodians = [1, 2].map(|seed| (Role::Custodian, test_key(seed)));
         let root = seal_alone(Kind::Root, root_payload, authority, &custodians);
         let key_record = seal_alone(Kind::KeyRecord, key_record(authority).encode(), authority, &custodians);
+        let closing = seal_alone(Kind::Closing, closing(authority).encode(), authority, &custodians);
+        let (exchange_request, exchange_answer) = exchange(&closing, authority, &custodians);
+        let revoker = [(Role::Revoker, test_key(7))];
+        let revocation =
+            seal_alone(Kind::RevocationList, revocation(authority).encode(), authority, &revoker);
+        let log_key = [(Role::Log, test_key(7))];
+        let transcript = seal_alone(Kind::Transcript, transcript(authority).encode(), authority, &log_key);
         let bundle = Bundle::encode(&[root.clone(), key_record.clone()]);
 
         let issuing = test_key(4);
@@ -50,14 +88,28 @@ impl Examples {
         let license = sign(Kind::License, claims.clone(), &issuing);
         let signers = [(Role::Issuer, issuing), (Role::Witness, test_key(6))];
         let (sealed_license, statement) = seal_in_batch(claims, authority, &signers);
+        let witness_answer = witness_answer(&sealed_license, &signers[1].1);
+        let log = Log::of(authority, [&root, &key_record, &license]);
         Self {
             authority,
             root,
             key_record,
+            closing,
+            exchange_request,
+            exchange_answer,
+            revocation,
+            witness_answer,
+            transcript,
+            possession: possession(),
             bundle,
             license,
             sealed_license,
             statement,
+            checkpoint: log.note(4) + &log.cosignature(4),
+            older_checkpoint: log.note(2),
+            proof: proof::encode(2, &log.path(2), &log.note(4)),
+            consistency: log.consistency(2),
+            log_record: log_record(&log, 4),
             all_claims: with_claims(|license| with_all_terms(license).encode()),
             request: sign(Kind::Request, request(&components()).encode(), &test_key(5)),
             device_key: public(&test_key(5)),
@@ -69,6 +121,108 @@ impl Examples {
     pub fn seal(&self) -> &[u8] {
         Envelope::decode(&self.sealed_license).unwrap().signature
     }
+}
+
+/// What a witness answers whose signature is the second of a seal.
+fn witness_answer(sealed: &[u8], witness: &SigningKey) -> Vec<u8> {
+    let seal = Seal::decode(Envelope::decode(sealed).unwrap().signature).unwrap();
+    let signature = seal.signatures().nth(1).unwrap().signature;
+    let batch = Some(BatchSignature { first_index: seal.first_index.unwrap(), signature });
+    let (request, witness) = (Sha256::digest("request").into(), public(witness).thumbprint());
+    Answer { request, witness, batch, cosigned: None }.encode()
+}
+
+/// What stands for the file of a plan.
+const PLAN: &[u8] = b"the plan of a ceremony";
+
+fn transcript(authority: AuthorityId) -> Transcript<'static> {
+    let step = |name, time, fact| Step { name, time, confirmed: true, facts: vec![fact] };
+    let root = authority.0;
+    Transcript {
+        authority,
+        plan: Sha256::digest(PLAN).into(),
+        operator: "Dana Keller",
+        observers: vec!["Robin Vogt"],
+        steps: vec![
+            step("machine", MADE_AT, Fact { what: "network", value: Value::Text("none is up") }),
+            step("root", MADE_AT + 60, Fact { what: "authority id", value: Value::Hash(root) }),
+        ],
+    }
+}
+
+fn possession() -> Vec<u8> {
+    let key = test_key(1);
+    let (challenge, name) = (Sha256::digest(PLAN).into(), "Alice Arnold");
+    let claim = Claim { challenge, name, key: public(&key).thumbprint(), partner: None };
+    let signature = key.sign(&claim.to_sign(&public(&key)).sig_structure()).to_bytes();
+    Possession { challenge, name, key: public(&key), signature: &signature, partner: None }.encode()
+}
+
+/// A log of four documents.
+struct Log {
+    name: String,
+    leaves: Vec<Hash>,
+}
+
+impl Log {
+    fn of(authority: AuthorityId, documents: [&Vec<u8>; 3]) -> Self {
+        let hashes = documents.iter().map(|document| Envelope::decode(document).unwrap().leaf_hash());
+        let another = leaf_hash(&[LEAF_OF_ANOTHER.as_bytes()]);
+        Self { name: origin(authority), leaves: hashes.chain([another]).collect() }
+    }
+
+    fn tree(&self, size: usize) -> Tree {
+        Tree::new(self.leaves[..size].to_vec()).unwrap()
+    }
+
+    fn text(&self, size: usize) -> String {
+        checkpoint::text(&self.name, &Head { size: size as u64, root: self.tree(size).root() })
+    }
+
+    /// The checkpoint of a size, signed by the log key.
+    fn note(&self, size: usize) -> String {
+        let (text, key) = (self.text(size), test_key(7));
+        let key_id = key_id(&self.name, KeyKind::Ed25519, &key.verifying_key().to_bytes());
+        let signature = key.sign(text.as_bytes()).to_bytes().to_vec();
+        format!("{text}\n{}", NoteSignature { name: &self.name, key_id, signature }.encode())
+    }
+
+    fn cosignature(&self, size: usize) -> String {
+        let key = test_key(6);
+        let name = witness_name(public(&key).thumbprint());
+        let key_id = key_id(&name, KeyKind::Cosignature, &key.verifying_key().to_bytes());
+        let message = checkpoint::cosigned(&self.text(size), MADE_AT);
+        let signature = checkpoint::timestamped(MADE_AT, &key.sign(message.as_bytes()).to_bytes());
+        NoteSignature { name: &name, key_id, signature }.encode()
+    }
+
+    fn path(&self, index: usize) -> Vec<Hash> {
+        self.tree(self.leaves.len()).path(index).as_chunks::<32>().0.to_vec()
+    }
+
+    fn consistency(&self, old: u64) -> Vec<u8> {
+        let whole = |height: u32, number: u64| {
+            let part = self.leaves.iter().skip((number << height) as usize).take(1 << height);
+            Tree::new(part.copied().collect()).map(|tree| tree.root()).ok_or(())
+        };
+        prove::consistency(old, self.leaves.len() as u64, whole).unwrap().concat()
+    }
+}
+
+/// The use of the log key that signed the checkpoint of a size, as an exported log holds it.
+fn log_record(log: &Log, size: usize) -> Vec<u8> {
+    let text = log.text(size);
+    let operation = Operation {
+        id: 4,
+        key: public(&test_key(7)).thumbprint(),
+        message_hash: Sha256::digest(&text).into(),
+        message_bytes: Some(text.len() as u64),
+        first_index: None,
+        leaf_count: 0,
+        started_at: MADE_AT,
+        outcome: Some(Outcome { failure: None, ended_at: MADE_AT }),
+    };
+    Record::Operation(operation).encode()
 }
 
 /// A key for tests only: its seed is 32 times one byte.
@@ -168,9 +322,15 @@ fn root_payload() -> Vec<u8> {
         name: "Example Pumps",
         version: 1,
         previous: None,
-        threshold: 2,
-        custodians: Custodians::decode(&keys).unwrap(),
+        quorum: chancery_formats::trust::Quorum {
+            threshold: 2,
+            custodians: Custodians::decode(&keys).unwrap(),
+            partners: None,
+        },
         made_at: MADE_AT,
+        recovery: None,
+        revealed: None,
+        manifests: false,
     };
     root.encode()
 }
@@ -188,6 +348,69 @@ fn key_record(authority: AuthorityId) -> KeyRecord<'static> {
         not_after: None,
         protection: Protection::Software,
         attestation: None,
+        partner: None,
+    }
+}
+
+/// Closes the issuing key as compromised when the log had 104 leaves.
+/// Asks custodians for the signatures that a document has, and answers with the first.
+fn exchange(
+    document: &[u8],
+    authority: AuthorityId,
+    custodians: &[(Role, SigningKey)],
+) -> (Vec<u8>, Vec<u8>) {
+    let envelope = Envelope::decode(document).expect("a document");
+    let seal = Seal::decode(envelope.signature).expect("a seal");
+    let mut signers: Vec<_> = custodians
+        .iter()
+        .map(|(role, key)| {
+            let key = public(key);
+            Signer { role: *role, thumbprint: key.thumbprint(), algorithm: key.algorithm() }
+        })
+        .collect();
+    signers.sort_unstable();
+    let signer = signers[0].thumbprint;
+    let statement = OwnedStatement {
+        authority,
+        root_version: seal.root_version,
+        leaf_typ: envelope.header.typ.into(),
+        size: 1,
+        root: envelope.leaf_hash(),
+        first_index: seal.first_index,
+        time: seal.time,
+        signers,
+    };
+    let documents = vec![exchange::Document { protected: envelope.protected, payload: envelope.payload }];
+    let batch = exchange::Batch { statement, documents };
+    let (statement, signature) = (batch.hash(), seal.signatures().next().expect("a signature").signature);
+    let signatures = vec![exchange::Signed { statement, signer, signature }];
+    let request = exchange::Request { authority, batches: vec![batch], bundle: None };
+    (request.encode(), exchange::Answer { authority, signatures }.encode())
+}
+
+fn closing(authority: AuthorityId) -> Closing<'static> {
+    let head = Head { size: 104, root: leaf_hash(&[b"the log of the example"]) };
+    Closing {
+        authority,
+        thumbprint: public(&test_key(4)).thumbprint(),
+        closed: Closed::Compromised(head),
+        time: MADE_AT,
+        reason: "laptop stolen",
+    }
+}
+
+/// List 1: one license and one customer.
+fn revocation(authority: AuthorityId) -> RevocationList<'static> {
+    RevocationList {
+        authority,
+        number: 1,
+        previous: None,
+        time: MADE_AT,
+        licenses: Ids::decode(&[0xa5; 16]).unwrap(),
+        devices: Ids::decode(&[]).unwrap(),
+        entitlements: Ids::decode(&[]).unwrap(),
+        customers: Some(Names::decode(b"\x81\x66globex", false).unwrap()),
+        keys: RevokedKeys::NONE,
     }
 }
 

@@ -9,8 +9,7 @@ use chancery_formats::key::Protection;
 use chancery_formats::license::License;
 use chancery_formats::merkle::{Hash, Tree};
 use chancery_formats::seal::{Role, Seal, Signer, Statement};
-use chancery_formats::trust::root::Custodians;
-use chancery_formats::trust::{Bundle, KeyMode, KeyRecord, Root, Scope};
+use chancery_formats::trust::{Bundle, Custodians, KeyMode, KeyRecord, Partners, Root, Scope};
 use chancery_verifier::{Pin, Trust};
 
 use crate::key::SecretKey;
@@ -82,19 +81,58 @@ pub struct Quorum {
     pub custodians: Vec<SecretKey>,
     /// How many must sign.
     pub threshold: usize,
+    /// Their ML-DSA-87 partners, one each and in their order; none where the quorum is not hybrid.
+    pub partners: Vec<SecretKey>,
+}
+
+/// What a root says beyond its quorum.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The recovery set that it commits to.
+    pub recovery: Option<&'a Quorum>,
+    /// The recovery set that it tells.
+    pub revealed: Option<&'a Quorum>,
+    /// Whether bundles must carry a manifest.
+    pub manifests: bool,
 }
 
 impl Quorum {
     /// Makes a quorum of Ed25519 keys with these numbers.
     #[must_use]
     pub fn of(threshold: usize, numbers: &[u8]) -> Self {
-        Self { custodians: numbers.iter().map(|number| SecretKey::ed25519(*number)).collect(), threshold }
+        let custodians = numbers.iter().map(|number| SecretKey::ed25519(*number)).collect();
+        Self { custodians, threshold, partners: Vec::new() }
     }
 
-    /// Returns as many custodians as must sign, with their role.
+    /// Makes a quorum of Ed25519 keys with these numbers, each with the ML-DSA-87 key of its number.
+    #[must_use]
+    pub fn hybrid(threshold: usize, numbers: &[u8]) -> Self {
+        let mut quorum = Self::of(threshold, numbers);
+        // Roots hold custodians sorted by their encoding, and partners in the order of custodians.
+        let mut sorted = numbers.to_vec();
+        sorted.sort_by_key(|number| SecretKey::ed25519(*number).public().encode());
+        quorum.custodians = sorted.iter().map(|number| SecretKey::ed25519(*number)).collect();
+        quorum.partners = sorted.iter().map(|number| SecretKey::ml_dsa_87(*number)).collect();
+        quorum
+    }
+
+    /// Lends the quorum as documents hold it.
+    pub fn lend<T>(&self, then: impl FnOnce(chancery_formats::trust::Quorum<'_>) -> T) -> T {
+        let publics = |keys: &[SecretKey]| keys.iter().map(SecretKey::public).collect::<Vec<_>>();
+        let custodians = Custodians::encode(&publics(&self.custodians));
+        let partners = Partners::encode(&publics(&self.partners));
+        then(chancery_formats::trust::Quorum {
+            threshold: self.threshold,
+            custodians: Custodians::decode(&custodians).expect("custodians"),
+            partners: Partners::decode(&partners).ok(),
+        })
+    }
+
+    /// Returns as many custodians as must sign, with their partners and their role.
     #[must_use]
     pub fn signers(&self) -> Vec<(Role, &SecretKey)> {
-        self.custodians.iter().take(self.threshold).map(|key| (Role::Custodian, key)).collect()
+        let keys = [&self.custodians, &self.partners].into_iter();
+        keys.flat_map(|keys| keys.iter().take(self.threshold)).map(|key| (Role::Custodian, key)).collect()
     }
 }
 
@@ -120,8 +158,14 @@ impl Authority {
     /// Founds an authority: root version 1, signed by as many custodians as must.
     #[must_use]
     pub fn found(quorum: Quorum) -> Self {
+        Self::found_with(quorum, Extras::default())
+    }
+
+    /// Founds an authority whose root says more.
+    #[must_use]
+    pub fn found_with(quorum: Quorum, extras: Extras<'_>) -> Self {
         let signers = quorum.signers();
-        let (payload, document) = root(1, None, None, &quorum, &signers);
+        let (payload, document) = root_with(1, None, None, &quorum, &signers, extras);
         let id = Root::authority_id(&payload);
         Self { id, root_version: 1, root_hash: id.0, quorum, members: vec![document] }
     }
@@ -134,8 +178,16 @@ impl Authority {
         let missing: Vec<_> =
             before.filter(|(_, key)| signers.iter().all(|(_, known)| known.kid() != key.kid())).collect();
         signers.extend(missing);
+        self.follow(&quorum, &signers, Extras::default())
+    }
+
+    /// Publishes the next root version, signed by whom the caller says.
+    #[must_use]
+    pub fn follow(&self, quorum: &Quorum, signers: &[(Role, &SecretKey)], extras: Extras<'_>) -> Self {
         let version = self.root_version + 1;
-        let (payload, document) = root(version, Some(self.root_hash), Some(self.id), &quorum, &signers);
+        let before = (Some(self.root_hash), Some(self.id));
+        let (payload, document) = root_with(version, before.0, before.1, quorum, signers, extras);
+        let quorum = quorum.clone();
         let root_hash = Root::authority_id(&payload).0;
         let members = self.members.iter().cloned().chain([document]).collect();
         Self { id: self.id, root_version: version, root_hash, quorum, members }
@@ -156,6 +208,7 @@ impl Authority {
             not_after: None,
             protection: Protection::Software,
             attestation: None,
+            partner: None,
         }
     }
 
@@ -172,6 +225,19 @@ impl Authority {
     pub fn certify(mut self, record: &KeyRecord<'_>) -> Self {
         self.members.push(self.seal_by_root(Kind::KeyRecord, record.encode()));
         self
+    }
+
+    /// Publishes what the root seals beside records.
+    #[must_use]
+    pub fn publish(mut self, kind: Kind, payload: Vec<u8>) -> Self {
+        self.members.push(self.seal_by_root(kind, payload));
+        self
+    }
+
+    /// Makes a record that certifies a key for one kind of document, under a seal.
+    #[must_use]
+    pub fn record_for(&self, key: &SecretKey, role: Role, kind: Kind) -> KeyRecord<'static> {
+        KeyRecord { typs: vec![kind.typ()], ..self.record(key, role, KeyMode::Seal) }
     }
 
     /// Returns the trust bundle with everything published.
@@ -238,19 +304,40 @@ pub fn root(
     quorum: &Quorum,
     signers: &[(Role, &SecretKey)],
 ) -> (Vec<u8>, Vec<u8>) {
-    let keys: Vec<_> = quorum.custodians.iter().map(SecretKey::public).collect();
-    let custodians = Custodians::encode(&keys);
-    let payload = Root {
-        name: Authority::NAME,
-        version,
-        previous,
-        threshold: quorum.threshold,
-        custodians: Custodians::decode(&custodians).expect("custodians"),
-        made_at: FOUNDED,
-    }
-    .encode();
+    root_with(version, previous, authority, quorum, signers, Extras::default())
+}
+
+/// Makes a root that says more than its quorum.
+#[must_use]
+pub fn root_with(
+    version: u32,
+    previous: Option<Hash>,
+    authority: Option<AuthorityId>,
+    quorum: &Quorum,
+    signers: &[(Role, &SecretKey)],
+    extras: Extras<'_>,
+) -> (Vec<u8>, Vec<u8>) {
+    let payload = match extras.revealed {
+        Some(set) => set.lend(|set| root_payload(version, previous, quorum, extras, Some(set))),
+        None => root_payload(version, previous, quorum, extras, None),
+    };
     let authority = authority.unwrap_or_else(|| Root::authority_id(&payload));
     let sealing = Sealing { authority, root_version: version, first_index: None, time: FOUNDED, signers };
     let document = sealing.seal(Kind::Root, signers[0].1, vec![payload.clone()]).remove(0);
     (payload, document)
+}
+
+fn root_payload(
+    version: u32,
+    previous: Option<Hash>,
+    quorum: &Quorum,
+    extras: Extras<'_>,
+    revealed: Option<chancery_formats::trust::Quorum<'_>>,
+) -> Vec<u8> {
+    let recovery = extras.recovery.map(|set| set.lend(|set| set.commitment()));
+    let Extras { manifests, .. } = extras;
+    let (name, made_at) = (Authority::NAME, FOUNDED);
+    quorum.lend(|quorum| {
+        Root { name, version, previous, quorum, made_at, recovery, revealed, manifests }.encode()
+    })
 }

@@ -6,21 +6,38 @@
 
 use std::path::PathBuf;
 
-use chancery_verifier::{Pin, Refusal, Trust, verify_license, verify_request};
+use chancery_formats::seal::Role;
+use chancery_verifier::{
+    Demands, Inclusion, LogKeys, LogRefusal, Minima, Pin, Refusal, Trust, verify_checkpoint,
+    verify_inclusion, verify_license_in_log, verify_request,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::hex;
 
 mod algorithms;
+mod ceremony;
 mod claims;
+mod closing;
+mod demands;
 mod envelope;
+mod exchange;
+mod hybrid;
 mod key_record;
 mod license;
+mod log;
+mod manifest;
+mod minima;
+mod recovery;
 mod request;
+mod revocation;
 mod seal;
 mod trust;
 mod weak;
+mod witness;
+
+pub use revocation::{revoking, with_list};
 mod world;
 
 pub use world::World;
@@ -29,12 +46,26 @@ pub use world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// A checkpoint of the log, judged by the log keys of the bundle that the case names.
+    Checkpoint,
+    /// A checkpoint and an older one, with the proof that the log went on.
+    Consistency,
+    /// A ceremony exchange, decoded.
+    Exchange,
     /// A license, judged under the bundle that the case names.
     License,
+    /// A proof of possession, decoded.
+    Possession,
+    /// A proof that the leaf of the case is in the log, with its checkpoint.
+    Proof,
     /// An activation request.
     Request,
+    /// The transcript of a ceremony, judged under the bundle that the case names.
+    Transcript,
     /// A trust bundle, loaded under the pin where the case has one.
     Trust,
+    /// A witness exchange, either way.
+    Witness,
 }
 
 /// One vector.
@@ -45,7 +76,7 @@ pub struct Case {
     pub name: String,
     /// What it claims to be.
     pub kind: Kind,
-    /// A license's trust bundle: a name in `bundles.json`.
+    /// The trust bundle of a license or a log: a name in `bundles.json`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bundle: Option<String>,
     /// A trust bundle's pinned authority, in hexadecimal; absent on first use.
@@ -53,11 +84,51 @@ pub struct Case {
     pub pin: Option<String>,
     /// The input, in hexadecimal.
     pub input: String,
+    /// The leaf hash of the document that a proof is for, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leaf: Option<String>,
+    /// The older checkpoint that the input goes on from, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub older: Option<String>,
+    /// The hashes that show it, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hashes: Option<String>,
     /// Length up to which zeros follow the input.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub padded_to: Option<usize>,
+    /// A trust bundle's minima: what a site remembers, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub minima: Option<String>,
+    /// What a product demands of the keys of a license: `hardware`, `witness`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub demands: Vec<Demand>,
+    /// What shows that a license is in the log.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inclusion: Option<Proof>,
     /// `ok`, or the code of the refusal.
     pub expect: String,
+}
+
+/// What a product demands of keys beyond what the authority's records say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demand {
+    /// Every key that signs a license lives in a device.
+    Hardware,
+    /// A witness has signed every license.
+    Witness,
+}
+
+/// An inclusion proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Index of the document in the log.
+    pub index: u64,
+    /// Number of leaves of the tree that the path leads into.
+    pub size: u64,
+    /// Hashes of 32 bytes, lowest first, in hexadecimal.
+    pub path: String,
 }
 
 impl Case {
@@ -66,19 +137,67 @@ impl Case {
     pub fn judge(&self, bundles: &[NamedBundle]) -> &'static str {
         let mut input = hex::decode(&self.input);
         input.resize(self.padded_to.unwrap_or(input.len()), 0);
+        let named = || {
+            let name = self.bundle.as_deref().expect("a bundle");
+            bundles.iter().find(|named| named.name == name).expect("a bundle of that name")
+        };
         let judged = match self.kind {
+            Kind::Checkpoint | Kind::Consistency | Kind::Proof => {
+                return self.judge_log(&input, named()).map_or_else(|refusal| refusal.code(), |()| "ok");
+            }
             Kind::License => {
-                let name = self.bundle.as_deref().expect("a license has a bundle");
-                let named = bundles.iter().find(|named| named.name == name).expect("a bundle of that name");
-                verify_license(&input, &named.trust()).map(drop)
+                let trust = named().trust().demanding(Demands {
+                    hardware: self.demands.contains(&Demand::Hardware),
+                    witness: self.demands.contains(&Demand::Witness),
+                });
+                let proof = self.inclusion.as_ref().map(|proof| (proof, hex::decode(&proof.path)));
+                let inclusion = proof.as_ref().map(|(Proof { index, size, .. }, path)| Inclusion {
+                    index: *index,
+                    size: *size,
+                    path,
+                });
+                verify_license_in_log(&input, &trust, inclusion.as_ref()).map(drop)
+            }
+            Kind::Exchange => {
+                chancery_formats::trust::Exchange::decode(&input).map(drop).map_err(Refusal::from)
+            }
+            Kind::Possession => {
+                chancery_formats::trust::Possession::decode(&input).map(drop).map_err(Refusal::from)
             }
             Kind::Request => verify_request(&input).map(drop),
+            Kind::Transcript => named().trust().verify_transcript(&input).map(drop),
+            Kind::Witness => {
+                chancery_formats::witness::Exchange::decode(&input).map(drop).map_err(Refusal::from)
+            }
             Kind::Trust => {
                 let pin = self.pin.as_ref().map(|pin| Pin::Authority(pin.parse().expect("an authority id")));
-                Trust::load(&input, pin.unwrap_or(Pin::FirstUse)).map(drop)
+                Trust::load(&input, pin.unwrap_or(Pin::FirstUse)).and_then(|trust| {
+                    let Some(known) = &self.minima else { return Ok(()) };
+                    trust.check_minima(&Minima::decode(&hex::decode(known))?)
+                })
             }
         };
         judged.map_or_else(|refusal: Refusal| refusal.code(), |()| "ok")
+    }
+
+    fn judge_log(&self, input: &[u8], named: &NamedBundle) -> Result<(), LogRefusal> {
+        let trust = named.trust();
+        let keys = |role| trust.keys_of(role).cloned().collect::<Vec<_>>();
+        let (log, witnesses) = (keys(Role::Log), keys(Role::Witness));
+        let keys = LogKeys { log: &log, witnesses: &witnesses };
+        let field = |field: &Option<String>| field.as_deref().map(hex::decode).expect("a field of that kind");
+        let verified = match self.kind {
+            Kind::Proof => {
+                let leaf = field(&self.leaf).try_into().expect("a hash");
+                verify_inclusion(input, leaf, trust.authority(), &keys)?.1
+            }
+            _ => verify_checkpoint(input, trust.authority(), &keys)?,
+        };
+        if self.kind == Kind::Consistency {
+            let older = verify_checkpoint(&field(&self.older), trust.authority(), &keys)?;
+            verified.extends(&older, &field(&self.hashes))?;
+        }
+        Ok(())
     }
 }
 
@@ -135,6 +254,26 @@ impl Suite {
         self.add(Kind::Request, None, name.into(), input, expect);
     }
 
+    fn witness(&mut self, name: impl Into<String>, input: &[u8], expect: &str) {
+        self.add(Kind::Witness, None, name.into(), input, expect);
+    }
+
+    fn possession(&mut self, name: impl Into<String>, input: &[u8], expect: &str) {
+        self.add(Kind::Possession, None, name.into(), input, expect);
+    }
+
+    fn transcript(&mut self, name: &str, input: &[u8], expect: &str) {
+        self.transcript_under("ceremony", name, input, expect);
+    }
+
+    fn transcript_under(&mut self, bundle: &str, name: &str, input: &[u8], expect: &str) {
+        self.add(Kind::Transcript, Some(bundle), name.into(), input, expect);
+    }
+
+    fn exchange(&mut self, name: impl Into<String>, input: &[u8], expect: &str) {
+        self.add(Kind::Exchange, None, name.into(), input, expect);
+    }
+
     fn trust(&mut self, name: impl Into<String>, input: &[u8], expect: &str) {
         self.add(Kind::Trust, None, name.into(), input, expect);
     }
@@ -146,9 +285,31 @@ impl Suite {
             bundle: bundle.map(String::from),
             pin: None,
             input: hex::encode(input),
+            leaf: None,
+            older: None,
+            hashes: None,
             padded_to: None,
+            minima: None,
+            demands: Vec::new(),
+            inclusion: None,
             expect: expect.into(),
         });
+    }
+
+    /// Lets the site of the last case remember something.
+    fn remembering(&mut self, minima: &[u8]) {
+        self.cases.last_mut().expect("a case").minima = Some(hex::encode(minima));
+    }
+
+    /// Lets the product of the last case demand something.
+    fn demanding(&mut self, demands: &[Demand]) {
+        self.cases.last_mut().expect("a case").demands = demands.to_vec();
+    }
+
+    /// Puts an inclusion proof beside the license of the last case.
+    fn included(&mut self, index: u64, size: u64, path: &[u8]) {
+        let path = hex::encode(path);
+        self.cases.last_mut().expect("a case").inclusion = Some(Proof { index, size, path });
     }
 
     /// Pads the input of the last case with zeros.
@@ -168,13 +329,24 @@ pub fn suites() -> Vec<Suite> {
     let world = World::new();
     vec![
         algorithms::suite(&world),
+        ceremony::suite(),
         claims::suite(&world),
+        closing::suite(&world),
+        demands::suite(&world),
         envelope::suite(&world),
+        exchange::suite(),
+        hybrid::suite(),
         key_record::suite(&world),
         license::suite(&world),
+        log::suite(&world),
+        manifest::suite(),
+        minima::suite(),
+        recovery::suite(),
         request::suite(),
+        revocation::suite(&world),
         seal::suite(&world),
         trust::suite(&world),
+        witness::suite(),
     ]
 }
 
@@ -182,7 +354,13 @@ pub fn suites() -> Vec<Suite> {
 #[must_use]
 pub fn bundles() -> Vec<NamedBundle> {
     let world = World::new();
-    vec![NamedBundle::of("main", &world.main), NamedBundle::of("rotated", &world.rotated)]
+    let mut bundles = vec![NamedBundle::of("main", &world.main), NamedBundle::of("rotated", &world.rotated)];
+    bundles.extend(ceremony::bundles());
+    bundles.extend(closing::bundles(&world));
+    bundles.extend(demands::bundles(&world));
+    bundles.extend(hybrid::bundles());
+    bundles.extend(revocation::bundles(&world));
+    bundles
 }
 
 /// Returns the folder of the files.

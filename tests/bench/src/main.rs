@@ -1,11 +1,14 @@
 //! Benchmarks as ratios: everything compared runs in turns, in one process and on one machine.
 //!
-//! `chancery-bench [--smoke] [--programs DIR]` prints Markdown. It asserts what does not depend on the
-//! machine: that all contenders decide alike, and that verifying allocates nothing. Times are for reading
-//! (`docs/performance.md`), never asserted. Not here: correctness, which the tests hold.
+//! `chancery-bench [--smoke | --long] [--programs DIR]` prints Markdown. It asserts what does not depend on the
+//! machine: that all contenders decide alike, that verifying allocates nothing, what the tree of the log takes on the
+//! disk, and the processor time of a proof. Other times are for reading (`docs/performance.md`), never asserted. Not here:
+//! correctness, which the tests hold.
 
 mod allocations;
+mod batch;
 mod contenders;
+mod log;
 mod measure;
 mod signing;
 mod sizes;
@@ -23,28 +26,56 @@ struct Effort {
     turn_millis: u64,
     /// Starts of each program.
     starts: usize,
+    /// Documents of the large log.
+    documents: u64,
+    /// Licenses of the batch of which one is verified.
+    batch: u64,
+    /// Licenses of each batch that is issued.
+    licenses: &'static [u64],
 }
 
-const FULL: Effort = Effort { rounds: 1_000, turn_millis: 1, starts: 400 };
-const SMOKE: Effort = Effort { rounds: 5, turn_millis: 1, starts: 3 };
+const FULL: Effort = Effort {
+    rounds: 1_000,
+    turn_millis: 1,
+    starts: 400,
+    documents: 1_000_000,
+    batch: 50_000,
+    licenses: &[50_000],
+};
+const SMOKE: Effort =
+    Effort { rounds: 5, turn_millis: 1, starts: 3, documents: 200_000, batch: 500, licenses: &[500] };
 
 fn main() {
     let mut effort = FULL;
-    let mut programs = None;
+    let mut programs: Option<PathBuf> = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--smoke" => effort = SMOKE,
+            "--long" => (effort.documents, effort.licenses) = (10_000_000, &[50_000, 250_000, 1_000_000]),
+            "--log" => return log::run(effort),
+            "--batch" => {
+                let programs = programs.expect("`--batch` stands behind `--programs DIR`");
+                return batch::run(&programs, effort);
+            }
             "--sign" => return signing::once(&arguments.collect::<Vec<_>>()),
             "--programs" => programs = arguments.next().map(PathBuf::from),
-            other => panic!("unknown argument {other}: chancery-bench [--smoke] [--programs DIR]"),
+            other => panic!("unknown argument {other}: chancery-bench [--smoke | --long] [--programs DIR]"),
         }
     }
     verification::run(effort);
     sizes::run();
     signing::run(effort);
+    log::run(effort);
     match programs {
-        Some(programs) => startup::run(&programs, effort),
-        None => println!("\nStarting was not measured: name the folder of the programs with `--programs`."),
+        Some(programs) => {
+            startup::run(&programs, effort);
+            batch::run(&programs, effort);
+        }
+        None => {
+            println!(
+                "\nStarting and batches were not measured: name the folder of the programs with `--programs`."
+            );
+        }
     }
 }

@@ -90,7 +90,7 @@ fn repetitions(work: &mut dyn FnMut(), turn: Duration) -> u32 {
 }
 
 /// Returns for how long this thread has run.
-fn thread_nanos() -> i64 {
+pub fn thread_nanos() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

@@ -33,6 +33,11 @@ pub fn run(effort: Effort) {
     for license in [&free, &bound] {
         compare(license, &[license], effort);
     }
+    let sealed = [false, true].map(|witnessed| Chancery::of_batch(facts, effort.batch, witnessed));
+    compare(&free, &[&sealed[0], &sealed[1]], effort);
+    for license in &sealed {
+        assert_eq!(allocations::count(|| assert!(license.allows(ASKED))), 0, "{} allocates", license.name());
+    }
     println!("\n| what | bytes | allocations | least µs | median µs | ratio of least | median ratio |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     let (jwt, paseto, biscuit) = (Jwt::new(facts), Paseto::new(facts), Datalog::new(facts));

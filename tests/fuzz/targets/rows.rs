@@ -7,6 +7,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let Some((length, text)) = data.split_first() else { return };
     let Ok(text) = core::str::from_utf8(text) else { return };
+    if let Some(bytes) = crockford::decode(text) {
+        let written = crockford::encode(&bytes);
+        assert_eq!((symbols(&written), crockford::decode(&written)), (symbols(text), Some(bytes)));
+    }
     let typed: Vec<&str> = text.lines().collect();
     if let Ok(bytes) = rows::decode(&typed, usize::from(*length)) {
         assert_eq!(bytes.len(), usize::from(*length));

@@ -15,6 +15,8 @@ pub(super) fn suite(world: &World) -> Suite {
     claims(&mut case);
     terms(&mut case);
     nested_terms(&mut case);
+    let every = world.license_of(every_term(bare()).encode());
+    suite.license_under("listed", "every term of schema 1", &every, "ok");
     suite
 }
 
@@ -170,7 +172,7 @@ fn terms(case: &mut Add<'_>) {
     let map = RawMap::of(&bare().encode());
     let terms = RawMap::of(map.value(TERMS));
     let with = |terms: &RawMap| map.clone().set(TERMS, &terms.join()).join();
-    case("every term of schema 1", &every_term(bare()).encode(), "ok");
+    case("every term of schema 1, and no list", &every_term(bare()).encode(), "list-older");
     case("advisory term -1", &with(&terms.clone().set(-1, &text("ignored"))), "ok");
     case("advisory term -65537", &with(&terms.clone().set(-65_537, &[0xa0])), "ok");
     for key in [0, 16, 17, 23, 24, 255, 65_536, i64::MAX] {

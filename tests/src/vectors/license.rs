@@ -29,7 +29,7 @@ fn good(suite: &mut Suite, world: &World) {
     suite.license("bare terms, Ed25519", &issue_direct(&world.direct, &bare()), "ok");
     suite.license("bare terms, P-256", &issue_direct(&world.p256_direct, &bare()), "ok");
     suite.license("six components", &issue_direct(&world.direct, &on_machine(bare())), "ok");
-    suite.license("full terms", &issue_direct(&world.direct, &full(bare())), "ok");
+    suite.license_under("listed", "full terms", &issue_direct(&world.direct, &full(bare())), "ok");
     let perpetual = License { not_after: None, not_before: None, ..bare() };
     suite.license("perpetual", &issue_direct(&world.direct, &perpetual), "ok");
 }

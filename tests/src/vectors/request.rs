@@ -2,7 +2,7 @@
 
 use chancery_formats::document::Kind;
 use chancery_formats::id::EntitlementId;
-use chancery_formats::key::PublicKey;
+use chancery_formats::key::{Algorithm, PublicKey};
 use chancery_formats::license::MAX_TIME;
 use chancery_verifier::Draft;
 
@@ -23,13 +23,15 @@ fn draft(device_key: PublicKey, with_components: bool) -> chancery_formats::cose
         site_clock: START,
         components: if with_components { &machine } else { &[] },
         root_version: 1,
+        revocation_list: 0,
     };
     draft.prepare().expect("a good draft")
 }
 
-/// Makes the payload of a good request.
+/// Makes the payload of a good request, good as far as its key is.
 pub(super) fn payload(device_key: &PublicKey) -> Vec<u8> {
-    draft(*device_key, true).payload().to_vec()
+    let good = draft(SecretKey::ed25519(50).public(), true);
+    RawMap::of(good.payload()).set(4, &device_key.encode()).join()
 }
 
 pub(super) fn suite() -> Suite {
@@ -40,6 +42,10 @@ pub(super) fn suite() -> Suite {
     suite.request("without components", &sign_unsigned(&device, &draft(device.public(), false)), "ok");
     let p256 = SecretKey::p256(51);
     suite.request("P-256 key", &sign_unsigned(&p256, &draft(p256.public(), true)), "ok");
+
+    let ml_dsa = SecretKey::ml_dsa_87(51);
+    let signed = sign_direct(&ml_dsa, Kind::Request, payload(&ml_dsa.public()));
+    suite.request("ML-DSA-87 key", &signed, "key-invalid");
 
     suite.request(
         "signed by another key",
@@ -69,7 +75,8 @@ pub(super) fn suite() -> Suite {
             typ: Kind::Request.typ(),
         };
         let document = chancery_formats::cose::Unsigned::new(&header, payload(&key));
-        suite.request(format!("device key: {name}"), &sign_unsigned(&signer, &document), "key-weak");
+        let code = if key.algorithm() == Algorithm::MlDsa87 { "key-invalid" } else { "key-weak" };
+        suite.request(format!("device key: {name}"), &sign_unsigned(&signer, &document), code);
     }
     fields(&mut suite, &device, &map);
     suite

@@ -42,6 +42,13 @@ fn p256(change: impl FnOnce(&mut [u8; 32], &mut [u8; 32])) -> PublicKey {
     PublicKey::P256 { x, y }
 }
 
+/// A good key's seed of the matrix, and t₁ = 0: anybody signs for it.
+fn ml_dsa_zero() -> PublicKey {
+    let PublicKey::MlDsa87(mut key) = SecretKey::ml_dsa_87(1).public() else { panic!("an ML-DSA-87 key") };
+    key[32..].fill(0);
+    PublicKey::MlDsa87(key)
+}
+
 /// Returns each weak or invalid key with what is wrong with it.
 pub fn keys() -> Vec<(&'static str, PublicKey)> {
     vec![
@@ -56,5 +63,11 @@ pub fn keys() -> Vec<(&'static str, PublicKey)> {
         ("P-256 off the curve", p256(|_, y| y[31] ^= 1)),
         ("P-256 origin", p256(|x, y| (*x, *y) = ([0; 32], [0; 32]))),
         ("P-256 coordinate above the field", p256(|x, _| *x = [0xff; 32])),
+        ("ML-DSA-87 with t1 zero", ml_dsa_zero()),
     ]
+}
+
+/// The code for a weak key where a key must be able to stand alone, which ML-DSA-87 keys are not.
+pub(super) fn alone(key: &PublicKey) -> &'static str {
+    if matches!(key, PublicKey::MlDsa87(_)) { "key-invalid" } else { "key-weak" }
 }

@@ -1,8 +1,10 @@
-//! Chancery: a direct license, with and without the components of a device.
+//! Chancery: a direct license, with and without the components of a device, and one of a sealed batch.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chancery_formats::cose::{Envelope, MAX_DIRECT};
+use chancery_formats::document::Kind;
+use chancery_formats::id::LicenseId;
 use chancery_formats::license::License;
 use chancery_formats::seal::Role;
 use chancery_formats::trust::KeyMode;
@@ -19,7 +21,7 @@ pub struct Chancery {
     trust: Trust,
     document: Vec<u8>,
     machine: Vec<Component>,
-    bound: bool,
+    what: String,
 }
 
 impl Chancery {
@@ -28,16 +30,35 @@ impl Chancery {
         let issuer = Self::issuer();
         let authority = Authority::found(Quorum::of(1, &[1]));
         let authority = authority.clone().certify(&authority.record(&issuer, Role::Issuer, KeyMode::Direct));
-        let license = License {
-            product: facts.product,
-            not_before: Some(facts.term.0),
-            not_after: Some(facts.term.1),
-            issued_at: facts.term.0,
-            ..bare()
-        };
-        let license = if bound { on_machine(license) } else { license };
+        let license = if bound { on_machine(license(facts)) } else { license(facts) };
         let document = issue_direct(&issuer, &license);
-        Self { trust: authority.trust(), document, machine: machine(), bound }
+        let what = if bound { "bound to 4 of 6 components" } else { "bound to nothing" };
+        Self { trust: authority.trust(), document, machine: machine(), what: what.to_owned() }
+    }
+
+    /// Makes one license of a batch of `size`, bound to nothing, whose statement the issuer has signed, and a
+    /// witness where `witnessed`.
+    pub fn of_batch(facts: Facts, size: u64, witnessed: bool) -> Self {
+        let (issuer, witness) = (SecretKey::ed25519(12), SecretKey::ed25519(13));
+        let authority = Authority::found(Quorum::of(1, &[1]));
+        let mut record = authority.record(&issuer, Role::Issuer, KeyMode::Seal);
+        let mut signers = vec![(Role::Issuer, &issuer)];
+        if witnessed {
+            record.co_signers = vec![Role::Witness];
+            signers.push((Role::Witness, &witness));
+        }
+        let witness_record = authority.record(&witness, Role::Witness, KeyMode::Seal);
+        let payload = |number: u64| {
+            let mut id = [0x5c; 16];
+            id[8..].copy_from_slice(&number.to_be_bytes());
+            License { id: LicenseId(id), ..license(facts) }.encode()
+        };
+        let batch =
+            authority.sealing(&signers).seal(Kind::License, &issuer, (0..size).map(payload).collect());
+        let document = batch[size as usize / 3].clone();
+        let trust = authority.clone().certify(&record).certify(&witness_record).trust();
+        let what = format!("one of {size}, {} signatures", signers.len());
+        Self { trust, document, machine: machine(), what }
     }
 
     fn issuer() -> SecretKey {
@@ -56,8 +77,7 @@ impl Chancery {
 
 impl Contender for Chancery {
     fn name(&self) -> String {
-        let what = if self.bound { "bound to 4 of 6 components" } else { "bound to nothing" };
-        format!("Chancery, {what}")
+        format!("Chancery, {}", self.what)
     }
 
     fn token_len(&self) -> usize {
@@ -69,6 +89,16 @@ impl Contender for Chancery {
         let context = Context { now, product: PRODUCT, device_key: None, components: &self.machine };
         verify_license(&self.document, &self.trust)
             .is_ok_and(|license| decide(&license, &context, Some(feature)).verdict.may_run())
+    }
+}
+
+fn license(facts: Facts) -> License<'static> {
+    License {
+        product: facts.product,
+        not_before: Some(facts.term.0),
+        not_after: Some(facts.term.1),
+        issued_at: facts.term.0,
+        ..bare()
     }
 }
 

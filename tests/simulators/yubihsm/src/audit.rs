@@ -148,6 +148,11 @@ impl AuditLog {
         answer
     }
 
+    /// Gives up all entries but the newest, as one does who read them.
+    pub(crate) fn keep_newest(&mut self) {
+        self.entries = VecDeque::from([self.newest]);
+    }
+
     /// Gives up all entries up to `number`, and the counters.
     ///
     /// # Errors

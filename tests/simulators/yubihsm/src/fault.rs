@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::certificate::Defect;
 
 /// The lines that `POST /simulator/fault` takes, for `--help`.
-pub const LINES: &str =
-    "  delay MS [COMMAND]      answer every command, or the one with this code (hexadecimal), MS later
+pub const LINES: &str = "  age COUNT               log COUNT entries and let them be read, as years of use do
+  delay MS [COMMAND]      answer every command, or the one with this code (hexadecimal), MS later
   drop-reply              execute the next signature, then close the connection without an answer
   drop-request [COMMAND]  close the connection before executing the next command, or the next with this code
   corrupt-signature       sign wrongly, the next time
@@ -31,6 +31,8 @@ POST /simulator/mend ends delay, die, unplug, what still waits for a next comman
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// `age COUNT`: logs as many entries, which are read.
+    Age(u32),
     /// `attestation WHAT`: changes the device's own certificate.
     Attestation(Defect),
     /// `corrupt-signature`: the next signature is wrong.
@@ -78,6 +80,7 @@ impl FromStr for Fault {
     fn from_str(line: &str) -> Result<Self, Self::Err> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let fault = match words.as_slice() {
+            ["age", count] => number(count).map(Self::Age),
             ["attestation", "expired"] => Some(Self::Attestation(Defect::Expired)),
             ["attestation", "mismatched"] => Some(Self::Attestation(Defect::Mismatched)),
             ["attestation", "valid"] => Some(Self::Attestation(Defect::None)),
@@ -144,6 +147,7 @@ mod tests {
         let examples = lines.map(|line| {
             let usage = line.split("  ").next().unwrap_or_default();
             usage
+                .replace("COUNT", "9")
                 .replace("MS", "5")
                 .replace("[COMMAND]", "6a")
                 .replace("ID", "0x0100")
@@ -151,7 +155,7 @@ mod tests {
                 .replace("WHAT", "expired")
         });
         let faults: Vec<Fault> = examples.map(|line| line.parse().unwrap()).collect();
-        assert_eq!(faults.len(), 13);
+        assert_eq!(faults.len(), 14);
         assert!(faults.contains(&Fault::ReplaceKey(256)) && faults.contains(&Fault::DropRequest(Some(0x6a))));
         for line in
             ["", "delay", "delay x", "delay 5 zz", "replace-key 65536", "serial", "serial -1", "die now"]

@@ -7,7 +7,7 @@ mod provisioned;
 use std::sync::{Arc, Mutex};
 
 use chancery_hsm_config::audit::{AuditEntry, AuditLedger};
-use chancery_hsm_config::{HsmError, open};
+use chancery_hsm_config::{HsmError, look_at_audit, open};
 use chancery_yubihsm_simulator::Fault;
 use provisioned::{Provisioned, lines};
 
@@ -46,7 +46,7 @@ impl Ledger {
     fn signatures(&self) -> u64 {
         let entries = self.entries.lock().unwrap();
         assert!(entries.windows(2).all(|pair| pair[1].follows(&pair[0])));
-        entries.iter().filter(|entry| entry.is_signature()).count().try_into().unwrap()
+        entries.iter().filter(|entry| entry.signer() == Some(0x100)).count().try_into().unwrap()
     }
 }
 
@@ -117,11 +117,62 @@ fn a_log_that_somebody_else_read_is_an_alarm() {
     let ledger = Ledger::default();
     key.keep_audit(&mut lines("audit-secret"), Box::new(ledger.clone())).unwrap();
     key.sign(b"one").unwrap();
-    // Another ledger takes the entry away, as a thief of the audit login would.
-    key.keep_audit(&mut lines("audit-secret"), Box::new(Ledger::default())).unwrap();
     key.sign(b"two").unwrap();
+    // Another ledger takes an entry away, as a thief of the audit login would.
+    key.keep_audit(&mut lines("audit-secret"), Box::new(Ledger::default())).unwrap();
+    key.sign(b"three").unwrap();
     let broken = key.keep_audit(&mut lines("audit-secret"), Box::new(ledger)).unwrap_err();
     assert_eq!(broken.code(), "audit-broken", "{broken}");
+}
+
+#[test]
+fn numbers_go_on_at_zero_and_nothing_is_lost() {
+    const SIGNATURES: u64 = 300;
+
+    let device = Provisioned::new();
+    // As after years of use: the counter of the log has sixteen bits.
+    device.simulator.inject(&Fault::Age(65_400)).unwrap();
+    let ledger = Ledger::default();
+    let key = open(&device.key(), &mut lines("sign-secret")).unwrap();
+    key.keep_audit(&mut lines("audit-secret"), Box::new(ledger.clone())).unwrap();
+    for number in 0..SIGNATURES {
+        key.sign(&number.to_be_bytes()).unwrap();
+    }
+    key.keep_audit(&mut lines("audit-secret"), Box::new(ledger.clone())).unwrap();
+    assert_eq!(ledger.signatures(), SIGNATURES);
+    let entries = ledger.entries.lock().unwrap();
+    let at = entries.iter().position(|entry| entry.number == 0).expect("the counter went round");
+    assert_eq!(entries[at - 1].number, u16::MAX);
+}
+
+#[test]
+fn looking_takes_nothing_away_and_shows_the_newest_entry_again() {
+    let device = Provisioned::new();
+    let ledger = Ledger::default();
+    let look = |login, password| look_at_audit(&device.login(login), &mut lines(password));
+    let first = look(3, "audit-secret").unwrap().unwrap();
+    assert_eq!((first.serial.as_str(), first.is_forced), ("0012345678", Some(true)));
+    assert!(first.entries[0].is_reset());
+    assert_eq!(look(3, "audit-secret").unwrap().unwrap(), first);
+    let key = open(&device.key(), &mut lines("sign-secret")).unwrap();
+    key.keep_audit(&mut lines("audit-secret"), Box::new(ledger.clone())).unwrap();
+    let kept = ledger.entries.lock().unwrap().clone();
+    assert_eq!(kept, first.entries);
+    assert_eq!(look(3, "audit-secret").unwrap().unwrap().entries, kept[kept.len() - 1..]);
+    key.sign(b"one more").unwrap();
+    assert_eq!(look(3, "audit-secret").unwrap().unwrap().entries.len(), 2);
+    assert_eq!(look(2, "sign-secret").unwrap_err().code(), "not-permitted");
+}
+
+#[test]
+fn a_wrong_audit_password_is_not_that_of_the_login_that_signs() {
+    let device = Provisioned::new();
+    let key = open(&device.key(), &mut lines("sign-secret")).unwrap();
+    let refused = key.keep_audit(&mut lines("not-it"), Box::new(Ledger::default())).unwrap_err();
+    assert_eq!(refused.code(), "wrong-pin", "{refused}");
+    key.sign(b"under its own password").unwrap();
+    key.keep_audit(&mut lines("audit-secret"), Box::new(Ledger::default())).unwrap();
+    assert_eq!(device.simulator.operations().sign_eddsa, 1);
 }
 
 #[test]

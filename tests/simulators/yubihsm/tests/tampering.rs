@@ -121,7 +121,7 @@ fn a_connector_that_changes_bytes_gains_nothing() {
             for byte in [0, 1, 2, 3, 4, 5, 8, 12, 20, 30, 60, usize::MAX / 2] {
                 let before = simulator.operations().sign_eddsa;
                 *relay.change.lock().unwrap() = Some(Change { skip, in_answer, byte });
-                let result = used(&relay.key(), expected);
+                let result = used(&relay.key(), expected.clone());
                 *relay.change.lock().unwrap() = None;
                 let made = simulator.operations().sign_eddsa - before;
                 match result {

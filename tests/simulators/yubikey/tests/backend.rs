@@ -1,12 +1,11 @@
 //! Chancery's own PIV backend on the virtual YubiKey: the suite of all backends, and what only PIV has.
-//!
-//! libpcsclite reads the place of its pcscd from the environment, so this program starts one and runs
-//! itself again with it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::Cursor;
-use std::process::{Command, ExitCode};
+#[path = "support/card.rs"]
+mod card;
+
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use chancery_formats::key::Algorithm;
@@ -15,11 +14,9 @@ use chancery_hsm_config::backend::conformance::{self, Behaviour, Fault, Fixture,
 use chancery_hsm_config::backend::{generate, list, open};
 use chancery_hsm_config::probe::probe;
 use chancery_hsm_config::{HsmError, KeyRef, PinSource};
-use chancery_yubikey_simulator::{
-    Config, Firmware, NextSignature, Pcscd, SOCKET_VARIABLE, State, Touch, YubiKey,
-};
+use chancery_yubikey_simulator::{Config, Firmware, SOCKET_VARIABLE, Touch, YubiKey};
 
-const PORT_VARIABLE: &str = "CHANCERY_TEST_READER_PORT";
+use card::{Card, PIN, config, pins};
 
 fn main() -> ExitCode {
     if std::env::var_os(SOCKET_VARIABLE).is_some() {
@@ -32,20 +29,8 @@ fn main() -> ExitCode {
         println!("yubikey-piv: 6 passed");
         return ExitCode::SUCCESS;
     }
-    let pcscd = match Pcscd::start_private() {
-        Ok(pcscd) => pcscd,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.env(SOCKET_VARIABLE, pcscd.socket()).env(PORT_VARIABLE, pcscd.port().to_string());
+    let (_pcscd, mut again) = card::again();
     if again.status().unwrap().success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn config() -> Config {
-    Config::new(std::env::var(PORT_VARIABLE).unwrap().parse().unwrap())
 }
 
 fn card() -> YubiKey {
@@ -58,22 +43,14 @@ fn key(slot: &str) -> KeyRef {
     format!("piv:serial=12345678;slot={slot}").parse().unwrap()
 }
 
-fn pins(pin: &'static str) -> PinSource {
-    PinSource::lines(Cursor::new(pin))
-}
-
 fn code<T>(result: Result<T, HsmError>) -> &'static str {
     result.map(drop).unwrap_err().code()
 }
 
-struct Card {
-    card: YubiKey,
-    /// What the card was before a fault.
-    before: Option<State>,
-    is_out: bool,
-}
+/// The card through Chancery's own client.
+struct Piv(Card);
 
-impl Fixture for Card {
+impl Fixture for Piv {
     fn name(&self) -> &'static str {
         "YubiKey (PIV)"
     }
@@ -92,11 +69,11 @@ impl Fixture for Card {
     }
 
     fn pins(&self) -> PinSource {
-        pins("123456")
+        card::right_pins()
     }
 
     fn wrong_pins(&self) -> PinSource {
-        pins("000000")
+        card::wrong_pins()
     }
 
     fn pin_tries(&self) -> Option<u8> {
@@ -104,7 +81,7 @@ impl Fixture for Card {
     }
 
     fn signatures(&self) -> Option<u64> {
-        Some(self.card.operations())
+        Some(self.0.yubikey.operations())
     }
 
     fn key_on_missing_token(&self) -> Result<KeyRef, Unavailable> {
@@ -116,55 +93,41 @@ impl Fixture for Card {
     }
 
     fn remove_token(&mut self) -> Result<(), Unavailable> {
-        self.card.pull();
-        self.is_out = true;
+        self.0.pull();
         Ok(())
     }
 
     fn return_token(&mut self) -> Result<(), Unavailable> {
-        self.card.insert().unwrap();
-        self.is_out = false;
+        self.0.insert();
         Ok(())
     }
 
     fn provoke(&mut self, fault: Fault, key: &KeyRef) -> Result<(), Unavailable> {
-        self.before = Some(self.card.snapshot());
+        let cannot = self.0.provoke(fault);
         match fault {
-            Fault::DeviceReset => self.card.reset().unwrap(),
             Fault::OtherKey => {
                 assert_eq!(*key, self.key(1));
-                self.card.replace_key(0x82).unwrap();
+                self.0.yubikey.replace_key(0x82).unwrap();
+                Ok(())
             }
-            Fault::ReplyLost => {
-                self.card.set_next_signature(NextSignature::Lost);
-                self.is_out = true;
-            }
-            Fault::SignatureWrong => self.card.set_next_signature(NextSignature::Wrong),
-            Fault::AuditLogFull => return Err(Unavailable("a YubiKey keeps no audit log")),
-            Fault::ModuleUnloaded => return Err(Unavailable("there is no module")),
-            Fault::SessionTableFull => return Err(Unavailable("a card has no sessions")),
-            _ => return Err(Unavailable("the simulator cannot make it")),
+            Fault::ModuleUnloaded => Err(Unavailable("there is no module")),
+            Fault::SessionTableFull => Err(Unavailable("a card has no sessions")),
+            _ => cannot,
         }
-        Ok(())
     }
 
     fn mend(&mut self) {
-        self.card.set_next_signature(NextSignature::Right);
-        let mut state = self.before.take().unwrap_or_else(|| self.card.snapshot());
-        state.pin.tries_left = state.pin.tries;
-        self.card.restore(&state).unwrap();
-        if std::mem::take(&mut self.is_out) {
-            self.card.insert().unwrap();
-        }
+        self.0.mend();
     }
 }
 
 fn suite() {
-    let mut fixture = Card { card: card(), before: None, is_out: false };
+    let mut fixture = Piv(Card::new(card()));
     let report = conformance::run(&mut fixture);
     print!("{report}");
     assert_eq!(report.failures(), []);
     let unavailable = [
+        Behaviour::SignsMlDsa87,
         Behaviour::AmbiguousKey,
         Behaviour::SessionTableFull,
         Behaviour::AuditLogFull,
@@ -174,13 +137,13 @@ fn suite() {
 }
 
 fn without_a_card() {
-    assert_eq!(code(open(&key("9c"), &mut pins("123456"))), "token-absent");
+    assert_eq!(code(open(&key("9c"), &mut pins(PIN))), "token-absent");
     assert_eq!(probe(&"".parse().unwrap(), None).tokens, []);
 }
 
 fn signature_slot_wants_the_pin_each_time() {
     let card = card();
-    let made = generate(&key("9c"), Algorithm::Ed25519, &mut pins("123456")).unwrap();
+    let made = generate(&key("9c"), Algorithm::Ed25519, &mut pins(PIN)).unwrap();
     for _ in 0..3 {
         made.sign(b"message").unwrap();
     }
@@ -200,10 +163,10 @@ fn signature_slot_wants_the_pin_each_time() {
         probed.tokens.iter().flat_map(|token| &token.keys).map(|key| key.reference.to_string()).collect();
     assert_eq!(shown.len(), 1);
     assert!(shown[0].starts_with("piv:serial=12345678;slot=9c"), "{shown:?}");
-    let signed = open(&shown[0].parse().unwrap(), &mut pins("123456")).unwrap().sign(b"message");
+    let signed = open(&shown[0].parse().unwrap(), &mut pins(PIN)).unwrap().sign(b"message");
     signed.unwrap();
 
-    let client = open(&key("9c"), &mut pins("123456")).unwrap();
+    let client = open(&key("9c"), &mut pins(PIN)).unwrap();
     let mut changed = card.snapshot();
     changed
         .keys
@@ -221,7 +184,10 @@ fn signature_slot_wants_the_pin_each_time() {
     card.restore(&changed).unwrap();
     assert_eq!(code(client.sign(b"message")), "wrong-pin");
     assert_eq!(code(client.sign(b"message")), "wrong-pin");
+    assert_eq!(code(generate(&key("9a"), Algorithm::Ed25519, &mut pins(PIN))), "wrong-pin");
     assert_eq!(card.tries_left(), (2, 3));
+    assert!(open(&key("9c"), &mut pins("654321")).is_ok(), "another PIN opens it anew");
+    card.restore(&changed).unwrap();
     changed.pin.tries_left = 1;
     card.restore(&changed).unwrap();
     drop(client);
@@ -234,17 +200,17 @@ fn signature_slot_wants_the_pin_each_time() {
 
 fn keys_are_made_with_a_protected_management_key_alone() {
     let card = YubiKey::start(&config()).unwrap();
-    let refused = generate(&key("9a"), Algorithm::Ed25519, &mut pins("123456")).map(drop).unwrap_err();
+    let refused = generate(&key("9a"), Algorithm::Ed25519, &mut pins(PIN)).map(drop).unwrap_err();
     assert_eq!(refused.code(), "not-permitted", "{refused}");
-    assert_eq!(list(&key("9a").token(), &mut pins("123456")).unwrap(), []);
+    assert_eq!(list(&key("9a").token(), &mut pins(PIN)).unwrap(), []);
     card.protect_management_key().unwrap();
-    generate(&key("9a"), Algorithm::Esp256, &mut pins("123456")).unwrap().sign(b"message").unwrap();
-    assert_eq!(code(generate(&key("9a"), Algorithm::Ed25519, &mut pins("123456"))), "key-exists");
+    generate(&key("9a"), Algorithm::Esp256, &mut pins(PIN)).unwrap().sign(b"message").unwrap();
+    assert_eq!(code(generate(&key("9a"), Algorithm::Ed25519, &mut pins(PIN))), "key-exists");
 }
 
 fn attestation_comes_with_the_card_s_certificate() {
     let card = card();
-    let made = generate(&key("9a"), Algorithm::Ed25519, &mut pins("123456")).unwrap();
+    let made = generate(&key("9a"), Algorithm::Ed25519, &mut pins(PIN)).unwrap();
     let chain = made.attestation().unwrap();
     let roots = Roots::from_der(&[&card.snapshot().attestation_root]).unwrap();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -262,7 +228,7 @@ fn attestation_comes_with_the_card_s_certificate() {
 fn older_firmware_is_told() {
     let config = Config { firmware: Firmware::new(5, 2, 7), ..config() };
     let _card = YubiKey::start(&config).unwrap();
-    assert_eq!(code(open(&key("9a"), &mut pins("123456"))), "device-failure");
+    assert_eq!(code(open(&key("9a"), &mut pins(PIN))), "device-failure");
     let probed = probe(&"piv:".parse().unwrap(), None);
     let notes: Vec<&String> = probed.tokens.iter().flat_map(|token| &token.notes).collect();
     assert!(notes.iter().any(|note| note.contains("YSA-2024-03")), "{notes:?}");

@@ -1,23 +1,21 @@
 //! Chancery's PKCS#11 backend on the virtual YubiKey, through the modules of Yubico and of OpenSC.
-//!
-//! libpcsclite reads the place of its pcscd from the environment, so this program starts one and runs
-//! itself again with it, once for each module.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/card.rs"]
+mod card;
+
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use chancery_formats::key::Algorithm;
 use chancery_hsm_config::backend::conformance::{self, Behaviour, Fault, Fixture, Unavailable};
 use chancery_hsm_config::{KeyRef, PinSource};
-use chancery_yubikey_simulator::{
-    Config, ManagementAlgorithm, NextSignature, Pcscd, SOCKET_VARIABLE, State, YubiKey,
-};
+use chancery_yubikey_simulator::{Config, ManagementAlgorithm, YubiKey};
 
-const PORT_VARIABLE: &str = "CHANCERY_TEST_READER_PORT";
+use card::{Card, config};
+
 const MODULE_VARIABLE: &str = "CHANCERY_TEST_MODULE";
 
 /// Modules, with the package that has them, and what each is called in the report.
@@ -34,9 +32,7 @@ fn main() -> ExitCode {
     }
     for (module, package, _) in MODULES {
         assert!(module_path(module).exists(), "{module} is missing: apt-get install {package}");
-        let pcscd = Pcscd::start_private().unwrap_or_else(|error| panic!("{error}"));
-        let mut again = Command::new(std::env::current_exe().unwrap());
-        again.env(SOCKET_VARIABLE, pcscd.socket()).env(PORT_VARIABLE, pcscd.port().to_string());
+        let (_pcscd, mut again) = card::again();
         if !again.env(MODULE_VARIABLE, module).status().unwrap().success() {
             println!("yubikey-modules: 0 passed, 1 failed");
             return ExitCode::FAILURE;
@@ -50,18 +46,16 @@ fn module_path(module: &str) -> PathBuf {
     Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH)).join(module)
 }
 
-struct Card {
-    card: YubiKey,
+/// The card through somebody else's module.
+struct Module {
+    card: Card,
     name: &'static str,
     module: String,
     /// The token, as the module calls it.
     token: String,
-    /// What the card was before a fault.
-    before: Option<State>,
-    is_out: bool,
 }
 
-impl Card {
+impl Module {
     /// OpenSC 0.23 waits for its own lock for ever when the card goes away between login and signature.
     fn can_be_pulled(&self) -> Result<(), Unavailable> {
         if self.module.contains("opensc") {
@@ -72,7 +66,7 @@ impl Card {
     }
 }
 
-impl Fixture for Card {
+impl Fixture for Module {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -93,11 +87,11 @@ impl Fixture for Card {
     }
 
     fn pins(&self) -> PinSource {
-        PinSource::lines(Cursor::new("123456"))
+        card::right_pins()
     }
 
     fn wrong_pins(&self) -> PinSource {
-        PinSource::lines(Cursor::new("000000"))
+        card::wrong_pins()
     }
 
     fn pin_tries(&self) -> Option<u8> {
@@ -105,7 +99,7 @@ impl Fixture for Card {
     }
 
     fn signatures(&self) -> Option<u64> {
-        Some(self.card.operations())
+        Some(self.card.yubikey.operations())
     }
 
     fn key_on_missing_token(&self) -> Result<KeyRef, Unavailable> {
@@ -119,43 +113,26 @@ impl Fixture for Card {
     fn remove_token(&mut self) -> Result<(), Unavailable> {
         self.can_be_pulled()?;
         self.card.pull();
-        self.is_out = true;
         Ok(())
     }
 
     fn return_token(&mut self) -> Result<(), Unavailable> {
-        self.card.insert().unwrap();
-        self.is_out = false;
+        self.card.insert();
         Ok(())
     }
 
     fn provoke(&mut self, fault: Fault, _: &KeyRef) -> Result<(), Unavailable> {
-        self.before = Some(self.card.snapshot());
         match fault {
-            Fault::DeviceReset => self.card.reset().unwrap(),
-            Fault::ReplyLost => {
-                self.can_be_pulled()?;
-                self.card.set_next_signature(NextSignature::Lost);
-                self.is_out = true;
-            }
-            Fault::SignatureWrong => self.card.set_next_signature(NextSignature::Wrong),
-            Fault::OtherKey => return Err(Unavailable("the module shows the certificate, not the key")),
-            Fault::AuditLogFull => return Err(Unavailable("a YubiKey keeps no audit log")),
-            Fault::ModuleUnloaded => return Err(Unavailable("made through tests/simulators/pkcs11")),
-            Fault::SessionTableFull => return Err(Unavailable("the modules bound no sessions")),
-            _ => return Err(Unavailable("the simulator cannot make it")),
+            Fault::OtherKey => Err(Unavailable("the module shows the certificate, not the key")),
+            Fault::ModuleUnloaded => Err(Unavailable("made through tests/simulators/pkcs11")),
+            Fault::SessionTableFull => Err(Unavailable("the modules bound no sessions")),
+            Fault::ReplyLost => self.can_be_pulled().and_then(|()| self.card.provoke(fault)),
+            _ => self.card.provoke(fault),
         }
-        Ok(())
     }
 
     fn mend(&mut self) {
-        self.card.set_next_signature(NextSignature::Right);
-        let mut state = self.before.take().unwrap_or_else(|| self.card.snapshot());
-        state.pin.tries_left = state.pin.tries;
-        self.card.restore(&state).unwrap();
-        if std::mem::take(&mut self.is_out) {
-            self.card.insert().unwrap();
-        }
+        self.card.mend();
     }
 }
 
@@ -175,9 +152,8 @@ fn make_key(folder: &Path) {
 fn suite(module: &Path, name: &'static str) {
     let folder = std::env::temp_dir().join(format!("chancery-modules-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
-    let config = Config::new(std::env::var(PORT_VARIABLE).unwrap().parse().unwrap());
     let management = Some(ManagementAlgorithm::TripleDes);
-    let card = YubiKey::start(&Config { management, ..config }).unwrap();
+    let card = YubiKey::start(&Config { management, ..config() }).unwrap();
     make_key(&folder);
     fs::remove_dir_all(&folder).unwrap();
     let module = module.to_str().unwrap().to_owned();
@@ -185,7 +161,7 @@ fn suite(module: &Path, name: &'static str) {
         chancery_hsm_config::probe::probe(&format!("pkcs11:?module-path={module}").parse().unwrap(), None);
     let token = &token.tokens.first().expect("the module shows no token").reference;
     let token = token.strip_prefix("pkcs11:").unwrap().split('?').next().unwrap().to_owned();
-    let mut fixture = Card { card, name, module, token, before: None, is_out: false };
+    let mut fixture = Module { card: Card::new(card), name, module, token };
     let report = conformance::run(&mut fixture);
     print!("{report}");
     assert_eq!(report.failures(), []);
@@ -198,6 +174,8 @@ fn suite(module: &Path, name: &'static str) {
     let unavailable = [
         Behaviour::Generates,
         Behaviour::SignsEd25519,
+        Behaviour::SignsMlDsa87,
+        Behaviour::LacksOthers,
         Behaviour::AmbiguousKey,
         Behaviour::OtherKey,
         Behaviour::SessionTableFull,

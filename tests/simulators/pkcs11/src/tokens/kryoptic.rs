@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use chancery_formats::key::Algorithm;
+
 use super::Kind;
 use crate::module::VERSION_VARIABLE;
 
@@ -19,6 +21,10 @@ pub struct Kryoptic {
 impl Kind for Kryoptic {
     fn name(&self) -> &'static str {
         if self.only_2_40 { "Kryoptic 2.40" } else { "Kryoptic" }
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        Algorithm::ALL.to_vec()
     }
 
     fn module(&self) -> PathBuf {

@@ -21,6 +21,13 @@ impl Device {
     /// When there is no such key, or the state cannot be saved.
     pub(crate) fn inject(&mut self, fault: &Fault) -> Result<(), Refusal> {
         match fault {
+            Fault::Age(count) => {
+                for _ in 0..*count {
+                    self.targets = (NO_KEY, NO_KEY);
+                    self.log(command::ECHO, 1, NO_KEY, command::ECHO | RESPONSE);
+                }
+                self.change().log.keep_newest();
+            }
             Fault::Attestation(defect) => self.defect = *defect,
             Fault::CorruptSignature => self.pending.corrupt_signature = true,
             Fault::Delay { delay, command: None } => self.pending.delay = *delay,
