@@ -28,8 +28,7 @@ while True:
     text = data.decode("utf-8", "replace")
     shown, since = shown + text, since + text
     prompt = since.rsplit("\n", 1)[-1]
-    # An error without colours comes in parts, of which `error: ` looks like a prompt: one is whole once nothing follows.
-    if not prompt.endswith(": ") or select.select([terminal], [], [], 0.1)[0]:
+    if not prompt.endswith(": "):
         continue
     found = next((answer for answer in answers if answer[0] in prompt), None)
     if found is None:

@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
@@ -116,9 +117,11 @@ impl Report {
     /// Stdout stays as it is, so that it holds one whole result or none. A stderr that cannot be
     /// written to leaves only the exit code to tell.
     pub fn print(&self, json: bool) {
-        let mut stderr = anstream::stderr().lock();
         let text = if json { crate::output::json_text(&self.to_json()) } else { self.styled(true) };
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        let stderr = io::stderr();
+        // In one piece: who reads a terminal must not take a lone `error: ` for a question.
+        let mut shown = AutoStream::new(Vec::new(), AutoStream::choice(&stderr));
+        let _ = shown.write_all(text.as_bytes()).and_then(|()| stderr.lock().write_all(&shown.into_inner()));
     }
 
     fn styled(&self, colour: bool) -> String {
