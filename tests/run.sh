@@ -10,7 +10,7 @@
 # Installs what it needs, or names the command that does. A stage that fails does not stop the next. Closes with
 # a table of the stages and, last, `N passed, N failed`: test cases, and one failure more for each stage that
 # failed without a failed case. What this machine could not do is said in lines that begin `NOT DONE:`, again
-# below the table. Each stage's output is kept in target/test-logs/.
+# below the table, where failures are named once more. Each stage's output is kept in target/test-logs/.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -243,7 +243,7 @@ for manifest in tests/*/Cargo.toml tests/simulators/{pkcs11,yubihsm,yubikey}/Car
     APART+=("${manifest%/Cargo.toml}")
 done
 
-TABLE='' NOT_DONE='' PASSED=0 FAILED=0
+TABLE='' FAULTS='' NOT_DONE='' PASSED=0 FAILED=0
 row() { TABLE+=$(printf '%-14s %-7s %8s %8s %8s' "$@")$'\n'; }
 
 # Prints how many cases passed and failed by a stage's output: those of cargo, `NAME: N passed, N failed`, and
@@ -255,6 +255,12 @@ count() {
         /^crash: [0-9]+ points, [0-9]+ failures$/ { passed += $2 > $4 ? $2 - $4 : 0; failed += $4 }
         END { print passed + 0, failed + 0 }
     ' "$1"
+}
+
+# Prints what a failed stage says of its failures, at most twenty lines; else how it ended.
+faults() {
+    local said='^(test .* FAILED$|  FAIL |FAILED |error\b)|: [0-9]+ passed, [1-9][0-9]* failed$|, [1-9][0-9]* failures$|^[a-z_]+ +[0-9]+ +[0-9]+ +1$'
+    { grep -a -E -m 20 "$said" "$1" || tail -n 5 "$1"; } | sed "s/^/$2: /"
 }
 
 # Runs a stage: `stage NAME [uncounted]`.
@@ -273,6 +279,7 @@ stage() {
     read -r passed failed < <(count "$LOGS/$name.log")
     if [[ ${2:-} == uncounted ]]; then passed=0; fi
     if ((status != 0 && failed == 0)); then failed=1; fi
+    if ((failed > 0)); then FAULTS+=$(faults "$LOGS/$name.log" "$name")$'\n'; fi
     PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
     row "$name" "$( ((failed == 0)) && echo ok || echo FAILED)" "$passed" "$failed" "$((SECONDS - start))"
 }
@@ -303,5 +310,6 @@ printf '\n%-14s %-7s %8s %8s %8s\n' stage result passed failed seconds
 printf '%s' "$TABLE"
 printf '%-14s %-7s %8s %8s %8s\n\n' total '' "$PASSED" "$FAILED" "$SECONDS"
 [[ -z $NOT_DONE ]] || echo "$NOT_DONE"
+[[ -z $FAULTS ]] || printf 'What failed:\n%s\n' "$FAULTS"
 echo "$PASSED passed, $FAILED failed"
 ((FAILED == 0))
