@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn an_unused_session_expires_and_a_used_one_does_not() {
-        let mut sessions = Sessions::new(Duration::from_millis(400));
+        let mut sessions = Sessions::new(Duration::from_secs(2));
         assert_eq!((sessions.create(channel(), RIGHTS), sessions.create(channel(), RIGHTS)), (Ok(0), Ok(1)));
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(Duration::from_millis(1_200));
         assert!(sessions.get(1).is_ok());
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(Duration::from_millis(1_200));
         assert!(matches!(sessions.get(0), Err(Refusal::InvalidSession)));
         assert!(sessions.get(1).is_ok());
         assert!(sessions.get(16).is_err() && sessions.get(255).is_err());

@@ -312,14 +312,14 @@ fn a_stopped_simulator_lets_go_of_its_port_and_its_clients() {
 
 #[test]
 fn a_session_outlives_its_time_only_while_it_is_used() {
-    let session_time_out = Duration::from_millis(600);
+    let session_time_out = Duration::from_secs(2);
     let simulator = Simulator::start(Config { session_time_out, ..Config::default() }).unwrap();
     let client = admin(&simulator);
-    for _ in 0..4 {
-        std::thread::sleep(Duration::from_millis(300));
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_secs(1));
         client.echo("alive").unwrap();
     }
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(2_500));
     assert_eq!(simulator.operations().sessions_open, 0);
     assert!(client.echo("alive").is_err());
 }

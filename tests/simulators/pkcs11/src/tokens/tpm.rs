@@ -96,8 +96,7 @@ impl Kind for Tpm {
                 &format!("--ctrl={}", address(port + 1)),
             ],
         ));
-        // Asked whether it listens by binding: a connection would be its one client.
-        wait_until("swtpm listens", || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err());
+        wait_until("swtpm listens", || listens(port));
         let tcti = format!("--tcti=swtpm:host=127.0.0.1,port={port}");
         self.manager = Some(spawn("tpm2-abrmd", "tpm2-abrmd", &["--session", "--allow-root", &tcti]));
         wait_until("tpm2-abrmd answers", || {
@@ -143,9 +142,20 @@ fn spawn(program: &str, install: &str, arguments: &[&str]) -> Child {
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "not after ten seconds: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "not after a minute: {what}");
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Returns whether somebody listens on a local port: asked of the system, as a connection would be the one client
+/// that the device has, and binding the port could come in its way.
+fn listens(port: u16) -> bool {
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!("0100007F:{port:04X}");
+    sockets.lines().any(|socket| {
+        let mut columns = socket.split_whitespace().skip(1);
+        columns.next() == Some(&local) && columns.nth(1) == Some("0A")
+    })
 }
 
 /// Finds two neighbouring ports: the library looks for the control channel beside the TPM's.
