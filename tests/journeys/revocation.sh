@@ -235,8 +235,8 @@ works 'and runs' site key check logging
 works 'the log agrees with itself' vendor log verify
 
 # ---- A log key whose time is over -------------------------------------------------------------------------------
-until=$(date -u -d '+3 seconds' +%Y-%m-%dT%H:%M:%SZ)
+until=$(date -u -d '+6 seconds' +%Y-%m-%dT%H:%M:%SZ)
 custodian role add log --key file:home/keys/log-2.pem --until "$until" >out
-sleep 4
+sleep 7
 refuses 3 key-out-of-term 'a log key seals nothing after its time' vendor bundle publish --out late.ctrust
 absent 'no bundle is left' late.ctrust
