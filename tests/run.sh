@@ -139,7 +139,7 @@ simulators() {
         tests+=(--test kryoptic)
     fi
     cargo test --locked --manifest-path tests/simulators/pkcs11/Cargo.toml --no-fail-fast "${tests[@]}" || failed=1
-    cargo test --locked --manifest-path tests/simulators/yubihsm/Cargo.toml --no-fail-fast -- --show-output || failed=1
+    cargo test --locked --manifest-path tests/simulators/yubihsm/Cargo.toml --no-fail-fast -- --nocapture || failed=1
     bash tests/simulators/yubihsm/foreign.sh "$TARGET/interop/bin/python" || failed=1
     cargo test --locked --manifest-path tests/simulators/yubikey/Cargo.toml --no-fail-fast || failed=1
     return "$failed"
@@ -156,7 +156,7 @@ conformance() {
 }
 
 # Also builds the program `mockhsm`, which a journey uses.
-mockhsm() { cargo test --locked --no-fail-fast --manifest-path tests/mockhsm/Cargo.toml -- --show-output; }
+mockhsm() { cargo test --locked --no-fail-fast --manifest-path tests/mockhsm/Cargo.toml -- --nocapture; }
 
 journeys() {
     local journey failed=0

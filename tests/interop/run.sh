@@ -12,17 +12,6 @@ journey interop
 # Reads a picture with zbarimg; prints the text of its QR code.
 scan() { zbarimg --quiet --raw --nodbus -Sdisable -Sqrcode.enable "$1" 2>zbar.err; }
 
-# Writes a license with one byte changed.
-flip() {
-    python3 - "$1" "$2" "$3" <<'PYTHON'
-import sys
-
-data = bytearray(open(sys.argv[1], "rb").read())
-data[int(sys.argv[3])] ^= 1
-open(sys.argv[2], "wb").write(data)
-PYTHON
-}
-
 # Issues one license with the authority `$1`, whose PIN line is `$2`, and lets others look at everything.
 examine() {
     local home=$1 pin=$2 algorithm=$3 form kid entitlement

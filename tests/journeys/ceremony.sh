@@ -98,8 +98,7 @@ mv exchange/carol.cpos carol.cpos
 proves carol ../other.toml ../exchange/carol.cpos
 exits 3 'a proof for another plan is refused' ceremony plan.toml
 says 'by name' proof-other err
-cp carol.cpos exchange/carol.cpos
-printf '\x01' | dd of=exchange/carol.cpos bs=1 seek=$(($(stat -c%s carol.cpos) - 1)) conv=notrunc status=none
+flip carol.cpos exchange/carol.cpos -1
 exits 3 'a proof that was changed is refused' ceremony plan.toml
 says 'by name' signature-wrong err
 mv carol.cpos exchange/carol.cpos
@@ -151,8 +150,8 @@ works 'two of three are not enough' ceremony plan.toml
 has out finished false 'it still waits'
 absent 'and there is no home' home
 signs carol ../root.ccer ../exchange/carol.ccer
-cp exchange/carol.ccer carol.ccer
-printf '\x01' | dd of=exchange/carol.ccer bs=1 seek=$(($(stat -c%s carol.ccer) - 1)) conv=notrunc status=none
+mv exchange/carol.ccer carol.ccer
+flip carol.ccer exchange/carol.ccer -1
 exits 3 'a signature that was changed is refused' ceremony plan.toml
 says 'by name' signature-wrong err
 mv carol.ccer exchange/carol.ccer
@@ -244,8 +243,7 @@ has out plan_sha256 "$HASH" 'and names the plan'
 equal 'and every step' 10 "$(field out steps.#)"
 has out steps.0.confirmed false 'and that nobody was at the machine'
 says 'the printed one names who watched' 'Robin Vogt' exchange/transcript.txt
-cp exchange/transcript.cose changed.cose
-printf 'X' | dd of=changed.cose bs=1 seek=200 conv=notrunc status=none
+flip exchange/transcript.cose changed.cose 200
 exits 3 'a transcript that was changed is refused' \
     chancery ceremony show changed.cose --trust exchange/ceremony.ctrust
 exits 3 'so is one of another authority' chancery ceremony show exchange/transcript.cose \

@@ -230,6 +230,17 @@ used() {
     has out used "$2" "$3"
 }
 
+# Writes a copy of a file with one bit changed: `flip FROM TO AT`, the byte counted from 0, or from the end from -1.
+flip() {
+    python3 - "$@" <<'PYTHON'
+import sys
+
+data = bytearray(open(sys.argv[1], "rb").read())
+data[int(sys.argv[3])] ^= 1
+open(sys.argv[2], "wb").write(data)
+PYTHON
+}
+
 # ---- Canaries: secrets that are looked for wherever they could show ------------------------------------------
 
 # How often a process is looked at while it waits for the end of its secret.

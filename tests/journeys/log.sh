@@ -36,8 +36,8 @@ print(root(leaves[:int(sys.argv[2])]).hex())
 PYTHON
 }
 
-# Changes one bit of what a query finds, where the database file holds it: `flip SQL`.
-flip() {
+# Changes one bit of what a query finds, where the database file holds it: `damage SQL`.
+damage() {
     python3 - "$1" <<'PYTHON'
 import sqlite3, sys
 
@@ -104,12 +104,12 @@ says 'the alarm names it' 'log-older' out
 exits 5 'nor does its log go on' chancery --home before log consistency second.checkpoint
 cp home/authority.db whole.db
 # Header and payload stand together there, and apart in the signed document.
-flip "SELECT CAST(protected || payload AS BLOB) FROM log_leaf WHERE log_index = $index"
+damage "SELECT CAST(protected || payload AS BLOB) FROM log_leaf WHERE log_index = $index"
 exits 5 'one changed bit is an alarm' vendor log verify
 says 'the document is named' "document $index" out
 says 'and so is the tile' 'tile-hash' out
 cp whole.db home/authority.db
-flip 'SELECT hashes FROM log_tile WHERE level = 0'
+damage 'SELECT hashes FROM log_tile WHERE level = 0'
 exits 5 'so is one in the tree' vendor log verify
 exits 5 'and nothing is signed over it' vendor log checkpoint
 says 'because it is not what was signed' 'not those that were signed' err

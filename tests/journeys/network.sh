@@ -44,10 +44,6 @@ quiet 0 check --state site check logging
 quiet 0 'check as JSON' --state site check channels --json
 quiet 3 'a denied check' --state site check turbo
 quiet 0 status --state site status
-python3 - <<'PYTHON'
-data = bytearray(open("pump.clic", "rb").read())
-data[-1] ^= 1
-open("forged.clic", "wb").write(data)
-PYTHON
+flip pump.clic forged.clic -1
 quiet 3 'a forged license' verify forged.clic --trust vendor.ctrust
 quiet 0 completions completions bash

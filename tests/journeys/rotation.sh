@@ -78,13 +78,7 @@ says 'because the statement is over another' 'hash of something else' err
 
 works 'one answer comes in' vendor root collect alice.ccer
 says 'the other is missing' "$KID_bob" out
-python3 - bob.ccer forged.ccer <<'PYTHON'
-import sys
-
-data = bytearray(open(sys.argv[1], "rb").read())
-data[-1] ^= 1
-open(sys.argv[2], "wb").write(data)
-PYTHON
+flip bob.ccer forged.ccer -1
 exits 3 'a signature that is not good is refused' vendor root collect forged.ccer
 says 'and named' 'is not good' err
 exits 3 'a request is no answer' vendor root collect two.ccer
