@@ -6,9 +6,9 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use chancery_tests::authority::issue_direct;
-use chancery_tests::license::{PRODUCT, START, bare, full, machine, on_machine};
+use chancery_tests::license::{PRODUCT, START, bare, every_term, full, machine, on_machine};
 use chancery_tests::vectors::{World, revoking};
-use chancery_verifier::{Context, Trust, decide, verify_license};
+use chancery_verifier::{Context, Facts, Favorable, Trust, decide, explain, verify_license};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -49,6 +49,8 @@ fn verify_and_decide(document: &[u8], trust: &Trust, context: &Context<'_>) {
     let verified = verify_license(document, trust).expect("a good license");
     for feature in ["logging", "reports", "no-such-feature"] {
         black_box(decide(&verified, context, Some(feature)));
+        let explanation = explain(&verified, context, Some(feature));
+        black_box(explanation.steps().count() + explanation.changes().count());
     }
     black_box(decide(&verified, context, None));
 }
@@ -69,16 +71,23 @@ fn verifying_and_deciding_allocate_nothing() {
     let machine = machine();
     let license = on_machine(bare());
     let sealed = |key| world.main.issue_sealed(key, &[license, bare(), bare()]).remove(0);
+    let every = every_term(bare());
+    let sealed_every = world.main.issue_sealed(&world.seal, &[every, bare()]).remove(0);
     let documents = [
         ("direct, Ed25519", issue_direct(&world.direct, &license)),
         ("direct, P-256", issue_direct(&world.p256_direct, &license)),
         ("direct, full terms", issue_direct(&world.direct, &full(license))),
+        ("sealed, every term", sealed_every),
         ("sealed, Ed25519", sealed(&world.seal)),
         ("sealed, P-256", sealed(&world.p256_seal)),
     ];
-    let context = Context { now: START, product: PRODUCT, device_key: None, components: &machine };
-    for (name, document) in &documents {
-        assert_eq!(allocations(|| verify_and_decide(document, &trust, &context)), 0, "{name}");
+    let favorable = Favorable::to(&every);
+    for facts in [Facts::default(), favorable.facts()] {
+        let device_key = every.device_key;
+        let context = Context { now: START, product: PRODUCT, device_key, components: &machine, facts };
+        for (name, document) in &documents {
+            assert_eq!(allocations(|| verify_and_decide(document, &trust, &context)), 0, "{name}");
+        }
     }
 }
 

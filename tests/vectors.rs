@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery_formats::Fault;
 use chancery_formats::log::NoteError;
 use chancery_tests::vectors::{self, Case, NamedBundle};
-use chancery_verifier::{LogRefusal, Refusal};
+use chancery_verifier::{ApprovalRefusal, LogRefusal, Refusal};
 
 fn committed<T: serde::de::DeserializeOwned>(name: &str) -> Vec<T> {
     let path = vectors::folder().join(format!("{name}.json"));
@@ -39,7 +39,7 @@ fn every_code_has_a_vector_and_no_vector_another_code() {
     let found: BTreeSet<&str> = cases.iter().map(|(_, case)| case.expect.as_str()).collect();
     let faults = Fault::ALL.iter().map(|fault| fault.code());
     let notes = NoteError::ALL.iter().map(|error| error.code());
-    let logs = notes.chain(LogRefusal::CODES);
+    let logs = notes.chain(LogRefusal::CODES).chain(ApprovalRefusal::CODES);
     let mut codes: BTreeSet<&str> = faults.chain(Refusal::CODES).chain(logs).chain(["ok"]).collect();
     // Only a verifier without ML-DSA-87 gives it: a test of its own, without that feature, does.
     assert!(codes.remove("alg-unsupported"));

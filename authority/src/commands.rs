@@ -15,6 +15,8 @@ use chancery_hsm_config::protect_process_memory;
 
 use crate::error::CommandError;
 
+pub mod approval;
+pub mod approver;
 pub mod argument;
 pub mod backup;
 pub mod batch;
@@ -35,10 +37,15 @@ pub mod key;
 pub mod license;
 pub mod log;
 pub mod man;
+pub mod order;
+pub mod report;
+pub mod request;
 pub mod restore;
 pub mod revocation;
 pub mod role;
 pub mod root;
+pub mod sale;
+pub mod site;
 pub mod witness;
 
 pub use context::Context;
@@ -99,6 +106,16 @@ enum Command {
     #[command(subcommand)]
     Entitlement(entitlement::EntitlementCommand),
     #[command(subcommand)]
+    Order(order::OrderCommand),
+    #[command(subcommand)]
+    Request(request::RequestCommand),
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
+    #[command(subcommand)]
+    Approver(approver::ApproverCommand),
+    #[command(subcommand)]
+    Site(site::SiteCommand),
+    #[command(subcommand)]
     License(license::LicenseCommand),
     #[command(subcommand)]
     Batch(batch::BatchCommand),
@@ -106,6 +123,8 @@ enum Command {
     Revocation(revocation::RevocationCommand),
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
     #[command(subcommand)]
@@ -154,10 +173,16 @@ fn run(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Catalog(command) => catalog::run(command, context),
         Command::Customer(command) => customer::run(command, context),
         Command::Entitlement(command) => entitlement::run(command, context),
+        Command::Order(command) => order::run(command, context),
+        Command::Request(command) => request::run(command, context),
+        Command::Approval(command) => approval::run(command, context),
+        Command::Approver(command) => approver::run(command, context),
+        Command::Site(command) => site::run(command, context),
         Command::License(command) => license::run(command, context),
         Command::Batch(command) => batch::run(command, context),
         Command::Revocation(command) => revocation::run(command, context),
         Command::Bundle(command) => bundle::run(command, context),
+        Command::Report(command) => report::run(command, context),
         Command::Backup(args) => backup::run(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Log(command) => log::run(command, context),

@@ -88,6 +88,10 @@ impl From<RepositoryError> for CommandError {
             | RepositoryError::HomeCopied { .. }
             | RepositoryError::LeaseMissing { .. } => Exit::Alarm,
             RepositoryError::EntitlementExhausted { .. }
+            | RepositoryError::EntitlementRevoked { .. }
+            | RepositoryError::EntitlementSuspended { .. }
+            | RepositoryError::GrantRefused { .. }
+            | RepositoryError::TrialUsed { .. }
             | RepositoryError::IssuingLocked { .. }
             | RepositoryError::RequestKnown { .. }
             | RepositoryError::RevocationExists { .. } => Exit::Refused,

@@ -3,7 +3,9 @@
 //! Times are shown in UTC, and in the zone of this machine where that differs; JSON holds RFC 3339 in UTC.
 //! Not here: printing (`chancery-carriers`), reading dates (`workflow::term`).
 
+pub mod approval;
 pub mod document;
+pub mod entitlement;
 pub mod exchange;
 pub mod public_key;
 pub mod transcript;
@@ -49,7 +51,7 @@ pub fn time_json(seconds: u64) -> Value {
     instant(seconds).map_or_else(|| json!(seconds), |instant| json!(instant.to_string()))
 }
 
-/// Shows features: `channels 16, logging`.
+/// Shows features: `channels 16, logging, prints 500 metered and 50 beyond`.
 #[must_use]
 pub fn features(features: &Features) -> String {
     if features.is_empty() {
@@ -58,17 +60,20 @@ pub fn features(features: &Features) -> String {
     let shown = features.iter().map(|(name, value)| match value {
         FeatureValue::Limit(limit) => format!("{name} {limit}"),
         FeatureValue::On => name.clone(),
+        FeatureValue::Quota { quota, overdraft: 0 } => format!("{name} {quota} metered"),
+        FeatureValue::Quota { quota, overdraft } => format!("{name} {quota} metered and {overdraft} beyond"),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns features as JSON: `{"channels": 16, "logging": true}`.
+/// Returns features as JSON: `{"channels": 16, "logging": true, "prints": {"quota": 500, "overdraft": 50}}`.
 #[must_use]
 pub fn features_json(features: &Features) -> Value {
     let values = features.iter().map(|(name, value)| {
         let value = match value {
             FeatureValue::Limit(limit) => json!(limit),
             FeatureValue::On => json!(true),
+            FeatureValue::Quota { quota, overdraft } => json!({"quota": quota, "overdraft": overdraft}),
         };
         (name.clone(), value)
     });

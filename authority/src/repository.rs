@@ -8,6 +8,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::home::Home;
 
+pub mod approval;
+pub mod approver;
 pub mod authority;
 pub mod ballast;
 pub mod batch;
@@ -21,37 +23,56 @@ pub mod device_log;
 mod digest;
 pub mod entitlement;
 pub mod error;
+pub mod grant;
 pub mod history;
 pub mod lease;
 pub mod license;
 pub mod lock;
 pub mod log;
 mod open;
+pub mod order;
+pub mod proposal;
+pub mod report;
 pub mod revocation;
 mod schema;
+pub mod site_record;
+pub mod sold;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests;
+pub(crate) mod tests;
 pub mod tree;
 pub mod turn;
 pub mod witnessed;
 
+pub use approval::{
+    ApprovalRecord, Decided, DecisionWriter, NewRequest, PolicyRecord, RequestRecord, StandingGrant,
+};
+pub use approver::{Approver, ApproverBounds, NewApprover, Revocation};
 pub use authority::{Authority, KeyClosing, KeyRecord, NewKey};
 pub use ballast::Ballast;
 pub use batch::{BatchIntent, BatchRecord, BatchShape, LicenseWriter};
 pub use bundle::BundleRecord;
-pub use catalog::{Catalog, FeatureKind, FeatureValue, Product};
+pub use catalog::{
+    AddOn, Catalog, CatalogState, Change, ChangeKind, FeatureKind, FeatureValue, NewChange, Package, Pilot,
+    Policy, PriceBook, Prices, Product, SupportLevel, Territory,
+};
 pub use checkpoint::CheckpointRecord;
 pub use custody::{NewBatch, Standing};
 pub use customer::Customer;
 pub use device_log::{Acceptance, DeviceLogChain, NewAcceptance, OperationCount};
-pub use entitlement::{Binding, Entitlement, NewEntitlement};
+pub use entitlement::{Binding, Entitlement};
 pub use error::RepositoryError;
+pub use grant::{GrantRecord, GrantWriter, Note};
 pub use lease::Lease;
-pub use license::{LicenseRecord, NewLicense};
+pub use license::{HeldLicense, LicenseRecord, NewLicense};
 pub use lock::IssuingLock;
 pub use log::{Intent, Leaf, NewLeaf, NewOperation, OpenOperation, Pending};
+pub use order::{Granted, LineGrant, NewOrderLine, OrderFilter, OrderLine, OrderOutcome, OrderWriter};
+pub use proposal::{Draft, Outcome, OwnedPrice, Proposal, Proposed, Waiting};
+pub use report::{Metrics, Scope};
 pub use revocation::{RevocationListRecord, RevocationRecord, RevocationTarget};
+pub use site_record::SiteRecordRow;
+pub use sold::{Model, Rules, Sold};
 
 /// The opened database of one authority.
 #[derive(Debug)]
@@ -63,6 +84,8 @@ pub struct Repository {
     ballast: Ballast,
     /// What the files looked like when they were opened.
     seen: open::Seen,
+    /// Which proposals the last change of entitlements became.
+    proposed: Vec<u64>,
 }
 
 impl Repository {

@@ -5,6 +5,8 @@
 
 use crate::error::CommandError;
 
+pub mod approval;
+pub mod approver;
 pub mod attestation;
 pub mod backup;
 pub mod batch;
@@ -25,10 +27,14 @@ pub mod init;
 pub mod issue;
 pub mod issuer;
 pub mod label;
+pub mod lookalike;
 pub mod nearest;
+pub mod order;
+pub mod pilot;
 pub mod position;
 pub mod publishing;
 pub mod reconcile;
+pub mod report;
 pub mod restore;
 pub mod restored;
 pub mod revocation;
@@ -36,13 +42,16 @@ pub mod revoked;
 pub mod role;
 pub mod roster;
 pub mod rotation;
+pub mod sale;
 pub mod sealing;
 pub mod signatory;
 pub mod signing;
+pub mod site;
 pub mod staging;
 pub mod term;
 pub mod terms;
 pub mod trust;
+pub mod update;
 pub mod witness;
 
 /// Returns random bytes from the operating system.

@@ -13,6 +13,8 @@ use chancery_authority::home::Home;
 mod backup;
 #[path = "cli/batch.rs"]
 mod batch;
+#[path = "cli/catalog.rs"]
+mod catalog;
 #[path = "cli/copies.rs"]
 mod copies;
 #[path = "cli/desk.rs"]
@@ -29,6 +31,8 @@ mod locked;
 mod log;
 #[path = "cli/lost_answer.rs"]
 mod lost_answer;
+#[path = "cli/orders.rs"]
+mod orders;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/token.rs"]
@@ -37,7 +41,7 @@ mod token;
 use homes::Folder;
 
 /// Every case, so that a folder that is not run, or a pattern that matches nothing, fails.
-const CASES: usize = 290;
+const CASES: usize = 418;
 
 /// Runs the cases of a folder at the same time, as far as the machine can.
 fn run(group: &str, home: &Home) {
@@ -133,6 +137,8 @@ fn every_case_is_run() {
     let run = [
         "authority",
         "bare",
+        "catalog",
+        "catalog-change",
         "change",
         "corrupted",
         "doctor",
@@ -144,6 +150,7 @@ fn every_case_is_run() {
         "issue-again",
         "key-missing",
         "newer",
+        "order",
         "planted",
         "refused",
         "token",

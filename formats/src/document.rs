@@ -14,10 +14,17 @@ pub const MAX_CEREMONY: usize = 1024 * 1024;
 /// Largest witness exchange, in bytes: every document of a batch.
 pub const MAX_WITNESS: usize = 64 * 1024 * 1024;
 
+/// Largest approval request, in bytes: every grant of an import.
+pub const MAX_APPROVAL_REQUEST: usize = 64 * 1024 * 1024;
+
 /// A kind of document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
+    /// A person's signed decision over what is to be granted.
+    Approval,
+    /// What an approver is asked to decide on.
+    ApprovalRequest,
     /// What custodians are asked to sign, or what they answer.
     CeremonyExchange,
     /// How a key was closed, sealed by the root.
@@ -36,6 +43,8 @@ pub enum Kind {
     RevocationList,
     /// The custodians' keys and threshold.
     Root,
+    /// In which country a site stands, as somebody attests.
+    SiteRecord,
     /// What was done in a ceremony, step by step.
     Transcript,
     /// What a site needs to trust: roots and key records in one file.
@@ -46,7 +55,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
+        Self::Approval,
+        Self::ApprovalRequest,
         Self::CeremonyExchange,
         Self::Closing,
         Self::KeyRecord,
@@ -56,6 +67,7 @@ impl Kind {
         Self::Request,
         Self::RevocationList,
         Self::Root,
+        Self::SiteRecord,
         Self::Transcript,
         Self::TrustBundle,
         Self::WitnessExchange,
@@ -65,6 +77,8 @@ impl Kind {
     #[must_use]
     pub const fn typ(self) -> &'static str {
         match self {
+            Self::Approval => "application/vnd.chancery.approval+cbor",
+            Self::ApprovalRequest => "application/vnd.chancery.approval-request+cbor",
             Self::CeremonyExchange => "application/vnd.chancery.ceremony+cbor",
             Self::Closing => "application/vnd.chancery.closing+cbor",
             Self::KeyRecord => "application/vnd.chancery.key+cbor",
@@ -74,6 +88,7 @@ impl Kind {
             Self::Request => "application/vnd.chancery.request+cbor",
             Self::RevocationList => "application/vnd.chancery.revocations+cbor",
             Self::Root => "application/vnd.chancery.root+cbor",
+            Self::SiteRecord => "application/vnd.chancery.site+cbor",
             Self::Transcript => "application/vnd.chancery.transcript+cbor",
             Self::TrustBundle => "application/vnd.chancery.trust+cbor",
             Self::WitnessExchange => "application/vnd.chancery.witness+cbor",
@@ -92,8 +107,10 @@ impl Kind {
         match self {
             Self::TrustBundle => MAX_BUNDLE,
             Self::CeremonyExchange => MAX_CEREMONY,
+            Self::ApprovalRequest => MAX_APPROVAL_REQUEST,
             Self::WitnessExchange => MAX_WITNESS,
-            Self::Closing
+            Self::Approval
+            | Self::Closing
             | Self::KeyRecord
             | Self::License
             | Self::Manifest
@@ -101,6 +118,7 @@ impl Kind {
             | Self::Request
             | Self::RevocationList
             | Self::Root
+            | Self::SiteRecord
             | Self::Transcript => MAX_DOCUMENT,
         }
     }
@@ -109,6 +127,8 @@ impl Kind {
     #[must_use]
     pub const fn qr_prefix(self) -> &'static str {
         match self {
+            Self::Approval => "CA1:",
+            Self::ApprovalRequest => "CQ1:",
             Self::CeremonyExchange => "CE1:",
             Self::Closing => "CC1:",
             Self::KeyRecord => "CK1:",
@@ -118,6 +138,7 @@ impl Kind {
             Self::Request => "CR1:",
             Self::RevocationList => "CV1:",
             Self::Root => "CO1:",
+            Self::SiteRecord => "CI1:",
             Self::Transcript => "CS1:",
             Self::TrustBundle => "CT1:",
             Self::WitnessExchange => "CW1:",
@@ -128,6 +149,8 @@ impl Kind {
     #[must_use]
     pub const fn armor_label(self) -> &'static str {
         match self {
+            Self::Approval => "CHANCERY APPROVAL",
+            Self::ApprovalRequest => "CHANCERY APPROVAL REQUEST",
             Self::CeremonyExchange => "CHANCERY CEREMONY EXCHANGE",
             Self::Closing => "CHANCERY KEY CLOSING",
             Self::KeyRecord => "CHANCERY KEY RECORD",
@@ -137,6 +160,7 @@ impl Kind {
             Self::Request => "CHANCERY REQUEST",
             Self::RevocationList => "CHANCERY REVOCATION LIST",
             Self::Root => "CHANCERY ROOT",
+            Self::SiteRecord => "CHANCERY SITE RECORD",
             Self::Transcript => "CHANCERY TRANSCRIPT",
             Self::TrustBundle => "CHANCERY TRUST BUNDLE",
             Self::WitnessExchange => "CHANCERY WITNESS EXCHANGE",
@@ -147,6 +171,8 @@ impl Kind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Approval => "approval",
+            Self::ApprovalRequest => "approval request",
             Self::CeremonyExchange => "ceremony exchange",
             Self::Closing => "key closing",
             Self::KeyRecord => "key record",
@@ -156,6 +182,7 @@ impl Kind {
             Self::Request => "activation request",
             Self::RevocationList => "revocation list",
             Self::Root => "root",
+            Self::SiteRecord => "site record",
             Self::Transcript => "ceremony transcript",
             Self::TrustBundle => "trust bundle",
             Self::WitnessExchange => "witness exchange",

@@ -5,10 +5,13 @@
 
 extern crate alloc;
 
+pub mod approval;
 pub mod cbor;
 pub mod cose;
+pub mod country;
 pub mod document;
 pub mod error;
+pub mod grant;
 pub mod id;
 pub mod key;
 pub mod license;
@@ -16,6 +19,7 @@ pub mod log;
 pub mod merkle;
 pub mod request;
 pub mod seal;
+pub mod site_record;
 pub mod text;
 pub mod trust;
 pub mod witness;

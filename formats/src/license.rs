@@ -20,7 +20,9 @@ pub mod features;
 pub mod terms;
 
 pub use features::{Feature, Features};
-pub use terms::{Device, Distribution, Enforcement, EnforcementMode, Names, Terms, Users, Version, Versions};
+pub use terms::{
+    Device, Distribution, Enforcement, EnforcementMode, Names, Terms, Users, Version, VersionError, Versions,
+};
 
 /// The private claim that holds the terms.
 pub const TERMS_CLAIM: i64 = -65_537;

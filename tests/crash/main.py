@@ -15,6 +15,7 @@ import batch
 import control
 import home
 import issue
+import orders
 import power
 import publish
 import rotate
@@ -23,6 +24,7 @@ import trace
 from backup import Vault
 from backup import site as place_of
 from batch import Rows
+from orders import Desk
 from world import Failure, Order, Programs, init, stock
 
 FAILING = {
@@ -64,7 +66,7 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="chancery-crash-"))
     try:
         plan = Plan(programs, scratch, arguments.long, arguments.seed, score)
-        for part in (plan.control, plan.issue, plan.issue_errors, plan.init, plan.batch, plan.rotate, plan.publish,
+        for part in (plan.control, plan.issue, plan.issue_errors, plan.init, plan.batch, plan.orders, plan.rotate, plan.publish,
                      plan.backup, plan.restore, plan.signing, plan.power):
             part()
     finally:
@@ -170,6 +172,13 @@ class Plan:
         calls = [call for call in calls if call.number <= 12 or call.number >= 295]
         self.strike_sites("batch export", issued, calls, batch.kill_export, batch.fail_export, batch.site)
 
+    def orders(self) -> None:
+        desk = orders.prepare(self.template, self.scratch / "orders")
+        self.strike("order control", orders.controls(desk))
+        recorded = desk.copy(self.scratch / "recorded-orders")
+        calls = trace.record(recorded.command(), recorded.folder, recorded.order.pins)
+        self.strike_sites("order import", desk, orders.thin(calls), orders.kill, orders.fail)
+
     def vault(self) -> Vault:
         folder = self.scratch / "vault"
         if not folder.exists():
@@ -191,7 +200,7 @@ class Plan:
         calls = trace.record(recorded.restore(), recorded.folder, recorded.order.pins)
         self.strike_sites("restore", vault, calls, backup.kill_restore, backup.fail_restore)
 
-    def strike_sites(self, part: str, of: Order | Rows | Vault, calls: list, kill, fail, site=place_of) -> None:
+    def strike_sites(self, part: str, of: Order | Rows | Vault | Desk, calls: list, kill, fail, site=place_of) -> None:
         """Strikes every place where the program writes: once each, or at every call of it."""
         self.strike(f"{part} killed", [
             (call.name, str(call), lambda folder, call=call: kill(of.copy(folder), call))

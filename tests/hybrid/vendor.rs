@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use chancery_authority::error::CommandError;
 use chancery_authority::home::Home;
 use chancery_authority::log::verify::verify;
-use chancery_authority::repository::{Binding, Customer, KeyRecord, NewEntitlement, Repository};
+use chancery_authority::repository::{Binding, Customer, KeyRecord, Model, Note, Repository};
 use chancery_authority::workflow::ceremony::plan::Plan;
 use chancery_authority::workflow::ceremony::{Answer, Outcome, Request, Room, run};
 use chancery_authority::workflow::custody;
+use chancery_authority::workflow::entitlement::grant::{Order, grant_as, sold};
 use chancery_authority::workflow::role::{Added, Addition, Bounds, Place, Vouching, add};
 use chancery_authority::workflow::signing::open_key;
 use chancery_authority::workflow::{catalog, issue};
@@ -100,18 +101,11 @@ impl Vendor {
         repository.apply_catalog(&catalog::read(CATALOG).unwrap(), CATALOG, NOW).unwrap();
         let customer = Customer { id: "acme".to_owned(), name: "Acme Water".to_owned(), added_at: NOW };
         repository.add_customer(&customer).unwrap();
-        let entitlement = NewEntitlement {
-            id: ENTITLEMENT,
-            customer: "acme",
-            product: "pump",
-            edition: "standard",
-            quantity: 2,
-            binding: Binding::None,
-            site: None,
-            not_before: NOW,
-            not_after: None,
-        };
-        repository.grant(&entitlement, NOW).unwrap();
+        let sold = sold(&repository, "pump", "standard", Model::Perpetual, Binding::None).unwrap();
+        let order =
+            Order { customer: "acme", quantity: 2, site: None, not_before: Some(NOW), not_after: None };
+        let note = Note { by: "clerk", reason: "order 1", at: NOW };
+        grant_as(&mut repository, ENTITLEMENT, &order, &sold, &note).unwrap();
         Self { folder, repository, authority: done.authority, clock: Cell::new(0) }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! The keys are **for tests only**: each seed is 32 times one byte. No product pins this authority.
 
+use chancery_formats::approval::{Approval, ApprovalRequest, Decision, Item, PolicyRef, Price, RequestHead};
 use chancery_formats::cose::{Envelope, Header, Mode, Unsigned};
 use chancery_formats::document::Kind;
+use chancery_formats::grant::{Binding, Change, Grant, Model, State};
 use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId};
 use chancery_formats::key::{Algorithm, Protection, PublicKey};
 use chancery_formats::license::terms::Components;
@@ -14,6 +16,7 @@ use chancery_formats::log::{KeyKind, NoteSignature, Record, checkpoint, origin, 
 use chancery_formats::merkle::{Hash, Head, Tree, leaf_hash, prove};
 use chancery_formats::request::{Minima, Request};
 use chancery_formats::seal::{OwnedStatement, Role, Seal, Signer, Statement};
+use chancery_formats::site_record::SiteRecord;
 use chancery_formats::trust::exchange;
 use chancery_formats::trust::possession::Claim;
 use chancery_formats::trust::revocation::{Ids, RevokedKeys};
@@ -46,6 +49,14 @@ pub struct Examples {
     pub transcript: Vec<u8>,
     /// That the first custodian has their key, for the plan of that ceremony.
     pub possession: Vec<u8>,
+    /// That the entitlement of the license was amended.
+    pub grant: Vec<u8>,
+    /// Whether that amendment shall stand.
+    pub approval_request: Vec<u8>,
+    /// That it shall.
+    pub approval: Vec<u8>,
+    /// Where the site of the license stands.
+    pub site_record: Vec<u8>,
     pub bundle: Vec<u8>,
     pub license: Vec<u8>,
     pub sealed_license: Vec<u8>,
@@ -100,6 +111,10 @@ impl Examples {
             revocation,
             witness_answer,
             transcript,
+            approval_request: approval_request(authority),
+            approval: approval(authority),
+            site_record: site_record(authority),
+            grant: grant(),
             possession: possession(),
             bundle,
             license,
@@ -134,6 +149,92 @@ fn witness_answer(sealed: &[u8], witness: &SigningKey) -> Vec<u8> {
 
 /// What stands for the file of a plan.
 const PLAN: &[u8] = b"the plan of a ceremony";
+
+/// The second grant of the entitlement that the license draws on: more activations, and another limit.
+fn grant() -> Vec<u8> {
+    with_claims(|license| {
+        let features = Features::encode(&[
+            ("channels", Feature::Limit(32)),
+            ("logging", Feature::On),
+            ("reports", Feature::Quota { quota: 500, overdraft: 50 }),
+        ]);
+        let grant = Grant {
+            change: Change::Amend,
+            at: MADE_AT + 86_400,
+            by: "Dana Keller",
+            reason: "order 4712",
+            previous: Some(Sha256::digest("the first grant").into()),
+            state: State::Active,
+            customer: license.customer(),
+            site: license.site(),
+            product: license.product,
+            package: None,
+            add_ons: None,
+            catalog: 1,
+            model: Model::Subscription,
+            quantity: 50,
+            in_islands: 20,
+            returned: 0,
+            binding: Binding::Device,
+            not_before: MADE_AT,
+            not_after: license.not_after,
+            parent: None,
+            transferable: true,
+            named_users: None,
+            terms: Terms {
+                revision: 2,
+                features: Features::decode(&features).unwrap(),
+                device: None,
+                ..license.terms
+            },
+        };
+        grant.encode()
+    })
+}
+
+/// Asks for that grant.
+fn approval_request(authority: AuthorityId) -> Vec<u8> {
+    let head = RequestHead {
+        authority,
+        nonce: core::array::from_fn(|place| Sha256::digest("an approval request")[place]),
+        requester: "Dana Keller",
+        requested_at: MADE_AT + 86_400,
+        not_after: MADE_AT + 15 * 86_400 - 1,
+        policy: PolicyRef { number: 3, hash: Sha256::digest("a policy").into() },
+        overriding: None,
+    };
+    let price = Some(Price { currency: "EUR", minor_units: 1_250_000 });
+    ApprovalRequest::encode(&head, &[Item { grant: &grant(), price }])
+}
+
+fn approval(authority: AuthorityId) -> Vec<u8> {
+    let request = approval_request(authority);
+    let request = ApprovalRequest::decode(&request).unwrap();
+    let approval = Approval {
+        authority,
+        nonce: request.head.nonce,
+        covers: request.commitment(),
+        decision: Decision::Approve,
+        reason: None,
+        policy: request.head.policy,
+        signed_at: MADE_AT + 2 * 86_400,
+        not_after: request.head.not_after,
+    };
+    sign(Kind::Approval, approval.encode(), &test_key(8))
+}
+
+fn site_record(authority: AuthorityId) -> Vec<u8> {
+    let record = SiteRecord {
+        authority,
+        customer: "acme",
+        site: "north",
+        territory: "DE",
+        attested_at: MADE_AT,
+        not_after: MADE_AT + 2 * ONE_YEAR - 1,
+        evidence: "seen on 2026-11-20, protocol 17",
+    };
+    sign(Kind::SiteRecord, record.encode(), &test_key(9))
+}
 
 fn transcript(authority: AuthorityId) -> Transcript<'static> {
     let step = |name, time, fact| Step { name, time, confirmed: true, facts: vec![fact] };

@@ -6,10 +6,13 @@
 
 use std::path::PathBuf;
 
+use chancery_formats::approval::ApprovalRequest;
+use chancery_formats::key::PublicKey;
 use chancery_formats::seal::Role;
+use chancery_verifier::approval as approval_of;
 use chancery_verifier::{
-    Demands, Inclusion, LogKeys, LogRefusal, Minima, Pin, Refusal, Trust, verify_checkpoint,
-    verify_inclusion, verify_license_in_log, verify_request,
+    ApprovalRefusal, Demands, Inclusion, LogKeys, LogRefusal, Minima, Pin, Refusal, Trust, verify_approval,
+    verify_checkpoint, verify_inclusion, verify_license_in_log, verify_request,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,7 @@ use crate::authority::Authority;
 use crate::hex;
 
 mod algorithms;
+mod approval;
 mod ceremony;
 mod claims;
 mod closing;
@@ -46,6 +50,8 @@ pub use world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// An approval, judged by the key, the request and the time of the case.
+    Approval,
     /// A checkpoint of the log, judged by the log keys of the bundle that the case names.
     Checkpoint,
     /// A checkpoint and an older one, with the proof that the log went on.
@@ -102,6 +108,15 @@ pub struct Case {
     /// What a product demands of the keys of a license: `hardware`, `witness`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub demands: Vec<Demand>,
+    /// The key of an approval, as COSE_Key in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// The request that an approval is to answer, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
+    /// When an approval comes in, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<u64>,
     /// What shows that a license is in the log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub inclusion: Option<Proof>,
@@ -142,6 +157,9 @@ impl Case {
             bundles.iter().find(|named| named.name == name).expect("a bundle of that name")
         };
         let judged = match self.kind {
+            Kind::Approval => {
+                return self.judge_approval(&input).map_or_else(|refusal| refusal.code(), |()| "ok");
+            }
             Kind::Checkpoint | Kind::Consistency | Kind::Proof => {
                 return self.judge_log(&input, named()).map_or_else(|refusal| refusal.code(), |()| "ok");
             }
@@ -178,6 +196,15 @@ impl Case {
             }
         };
         judged.map_or_else(|refusal: Refusal| refusal.code(), |()| "ok")
+    }
+
+    fn judge_approval(&self, input: &[u8]) -> Result<(), ApprovalRefusal> {
+        let field = |field: &Option<String>| field.as_deref().map(hex::decode).expect("a field of that kind");
+        let key = PublicKey::decode(&field(&self.key)).expect("a key");
+        let request = field(&self.request);
+        let request = ApprovalRequest::decode(&request).expect("a request");
+        let asked = approval_of::Asked::of(&request);
+        verify_approval(input, &key)?.require_answer(&asked, self.at.expect("a time"))
     }
 
     fn judge_log(&self, input: &[u8], named: &NamedBundle) -> Result<(), LogRefusal> {
@@ -291,9 +318,21 @@ impl Suite {
             padded_to: None,
             minima: None,
             demands: Vec::new(),
+            key: None,
+            request: None,
+            at: None,
             inclusion: None,
             expect: expect.into(),
         });
+    }
+
+    /// Adds an approval that is to be signed by `key`, to answer `request` and to come in at `at`.
+    fn approval(&mut self, name: &str, input: &[u8], key: &PublicKey, request: &[u8], at: u64, expect: &str) {
+        self.add(Kind::Approval, None, name.into(), input, expect);
+        let case = self.cases.last_mut().expect("a case");
+        case.key = Some(hex::encode(&key.encode()));
+        case.request = Some(hex::encode(request));
+        case.at = Some(at);
     }
 
     /// Lets the site of the last case remember something.
@@ -329,6 +368,7 @@ pub fn suites() -> Vec<Suite> {
     let world = World::new();
     vec![
         algorithms::suite(&world),
+        approval::suite(),
         ceremony::suite(),
         claims::suite(&world),
         closing::suite(&world),

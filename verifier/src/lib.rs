@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+pub mod approval;
 pub mod checkpoint;
 pub mod decision;
 pub mod device;
@@ -26,8 +27,12 @@ pub mod trust;
 
 pub use chancery_formats as formats;
 
+pub use approval::{ApprovalRefusal, VerifiedApproval, verify_approval};
 pub use checkpoint::{LogKeys, LogRefusal, VerifiedCheckpoint, verify_checkpoint, verify_inclusion};
-pub use decision::{Context, Decision, Reason, Verdict, decide, decide_for_request, decide_term};
+pub use decision::{
+    Context, Decision, Explanation, Fact, Facts, Favorable, Reason, Seat, Verdict, decide, decide_for_holder,
+    decide_for_request, decide_term, explain,
+};
 pub use error::{Refusal, Revoked};
 pub use license::{Inclusion, VerifiedLicense, verify_license, verify_license_in_log};
 pub use request::{Draft, VerifiedRequest, verify_request};

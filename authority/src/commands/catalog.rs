@@ -1,69 +1,92 @@
 //! `chancery catalog`: what is sold.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use chancery_carriers::files::read_document;
 use chancery_carriers::text::shown_path;
-use serde_json::json;
 
 use super::Context;
 use crate::error::CommandError;
 use crate::repository::Catalog;
 use crate::workflow::catalog;
+use crate::workflow::catalog::change::Stated;
 
-/// Keep the catalog of products, features and editions
+mod apply;
+mod diff;
+mod history;
+mod pilot;
+mod quote;
+mod show;
+
+/// Keep the catalog of products, packages, policies and prices
 #[derive(Debug, clap::Subcommand)]
 pub enum CatalogCommand {
-    Apply(ApplyArgs),
+    Diff(diff::DiffArgs),
+    Apply(apply::ApplyArgs),
+    Promote(pilot::PromoteArgs),
+    Withdraw(pilot::WithdrawArgs),
+    History(history::HistoryArgs),
+    Show(show::ShowArgs),
+    Quote(quote::QuoteArgs),
 }
 
-/// Make the catalog what a file says
-///
-/// The file states each product it names in full: features and editions that it leaves out are no longer
-/// sold. Products it does not name stay, and so does everything that was granted before.
+/// Who changes the catalog, and why.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  chancery catalog apply pump.toml")]
-pub struct ApplyArgs {
-    /// Catalog file
-    #[arg(value_name = "FILE.toml")]
-    file: PathBuf,
+struct StatedArgs {
+    /// Who changes it, kept with the change
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Why, kept with the change
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl StatedArgs {
+    fn get(&self) -> Stated<'_> {
+        Stated { by: self.by.as_deref(), reason: self.reason.as_deref() }
+    }
 }
 
 /// Runs a command of `chancery catalog`.
 ///
 /// # Errors
 ///
-/// A refusal that names the line of the file; those of the repository and the printer.
+/// A refusal that names the line of the file; those of the workflow, the repository and the printer.
 pub fn run(command: &CatalogCommand, context: &Context) -> Result<(), CommandError> {
-    let CatalogCommand::Apply(args) = command;
-    let invalid = |fault: String| {
-        CommandError::refused("catalog-invalid", format!("{} is not a catalog", shown_path(&args.file)))
-            .cause(fault)
-            .hint("correct the file, then apply it again; nothing was changed")
-    };
-    let bytes = read_document(&args.file, catalog::MAX_BYTES)?;
-    let text = String::from_utf8(bytes).map_err(|error| invalid(error.utf8_error().to_string()))?;
-    let catalog = catalog::read(&text).map_err(|error| invalid(error.to_string()))?;
-    let change = context.repository()?.apply_catalog(&catalog, &text, context.now()?)?;
-    let mut printer = context.printer();
-    match change {
-        Some(number) => {
-            printer.line(format_args!("Applied catalog change {number}: {}", summary(&catalog)))?
-        }
-        None => printer.line("The catalog is as the file says; nothing was changed")?,
+    match command {
+        CatalogCommand::Diff(args) => diff::run(args, context),
+        CatalogCommand::Apply(args) => apply::run(args, context),
+        CatalogCommand::Promote(args) => pilot::promote(args, context),
+        CatalogCommand::Withdraw(args) => pilot::withdraw(args, context),
+        CatalogCommand::History(args) => history::run(args, context),
+        CatalogCommand::Show(args) => show::run(args, context),
+        CatalogCommand::Quote(args) => quote::run(args, context),
     }
-    let products: Vec<_> = catalog.products.keys().collect();
-    Ok(printer.json(&json!({"changed": change.is_some(), "change": change, "products": products}))?)
 }
 
-fn summary(catalog: &Catalog) -> String {
-    let sizes = catalog.products.iter().map(|(id, product)| {
-        let (features, editions) = (product.features.len(), product.editions.len());
-        format!("{id} with {} and {}", counted(features, "feature"), counted(editions, "edition"))
-    });
-    sizes.collect::<Vec<_>>().join(", ")
+fn invalid(file: &Path, fault: &catalog::CatalogError) -> CommandError {
+    CommandError::refused("catalog-invalid", format!("{} is not a catalog", shown_path(file)))
+        .cause(fault.to_string())
+        .hint("correct the file, then run the command again; nothing was changed")
+}
+
+/// Reads the text of a file, which has the shape of a catalog: that needs no authority.
+fn text_of(file: &Path) -> Result<String, CommandError> {
+    let bytes = read_document(file, catalog::MAX_BYTES)?;
+    let text = catalog::decode(bytes).map_err(|error| invalid(file, &error))?;
+    catalog::require_shape(&text).map_err(|error| invalid(file, &error))?;
+    Ok(text)
+}
+
+/// Reads a file over the catalog that stands.
+fn read_over(standing: &Catalog, file: &Path, text: &str) -> Result<Catalog, CommandError> {
+    catalog::read_over(standing, text).map_err(|error| invalid(file, &error))
 }
 
 fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
 }

@@ -1,60 +1,76 @@
-//! `chancery entitlement`: what customers bought.
+//! `chancery entitlement`: what customers bought, and everything that happens to it.
 
-use chancery_carriers::report::Exit;
-use chancery_formats::id::EntitlementId;
+use chancery_formats::id::{EntitlementId, is_label};
 use serde_json::{Value, json};
 
 use super::{Context, name_argument};
 use crate::error::CommandError;
-use crate::output;
-use crate::repository::{Binding, Entitlement};
-use crate::workflow::entitlement::{Grant, GrantError, grant};
-use crate::workflow::term;
+use crate::output::entitlement::{describe, difference, differences, differences_json};
+use crate::repository::{Binding, Model, Note, Repository};
+use crate::workflow::entitlement::Changed;
 
-/// Grant and show entitlements
+mod amend;
+mod convert;
+mod grant;
+mod history;
+mod list;
+mod renew;
+mod show;
+mod split;
+mod standing;
+mod transfer;
+
+/// Grant, change and show entitlements
 #[derive(Debug, clap::Subcommand)]
 pub enum EntitlementCommand {
-    Grant(GrantArgs),
-    Show(ShowArgs),
-    List(ListArgs),
+    Grant(grant::GrantArgs),
+    Amend(amend::AmendArgs),
+    Renew(renew::RenewArgs),
+    Convert(convert::ConvertArgs),
+    Transfer(transfer::TransferArgs),
+    Split(split::SplitArgs),
+    Suspend(standing::SuspendArgs),
+    Resume(standing::ResumeArgs),
+    Revoke(standing::RevokeArgs),
+    History(history::HistoryArgs),
+    Show(show::ShowArgs),
+    List(list::ListArgs),
 }
 
-/// Grant an edition of a product to a customer
-///
-/// The features are copied from the catalog as it is: a later catalog alters nothing that was granted.
-/// A date is a whole day in UTC, or in the zone it carries; the term ends with its last second.
+/// Why an entitlement is changed, and by whom.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  \
-    chancery entitlement grant --customer acme --product pump --edition standard --quantity 5\n  \
-    chancery entitlement grant --customer acme --product pump --edition standard --quantity 5 \\\n    \
-    --from 2026-07-01 --until '2027-06-30[Europe/Berlin]'\n  \
-    chancery entitlement grant --customer acme --product pump --edition standard --quantity 50000 \\\n    \
-    --binding site --site north")]
-pub struct GrantArgs {
-    /// Customer who bought
-    #[arg(long, value_name = "ID", value_parser = name_argument)]
-    customer: String,
-    /// Product of the catalog
-    #[arg(long, value_name = "ID", value_parser = name_argument)]
-    product: String,
-    /// Edition of the product
-    #[arg(long, value_name = "ID", value_parser = name_argument)]
-    edition: String,
-    /// Devices that may hold a license, or licenses where they are bound to none
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    quantity: u32,
-    /// What its licenses are bound to: the device that asks, the site that they name, or nothing
-    #[arg(long, value_enum, default_value_t = BindingArg::Device)]
-    binding: BindingArg,
-    /// Site that its licenses name
-    #[arg(long, value_name = "SITE", value_parser = name_argument, required_if_eq("binding", "site"))]
-    site: Option<String>,
-    /// First day or instant of the term [default: today]
-    #[arg(long, value_name = "DATE", value_parser = term::start)]
-    from: Option<u64>,
-    /// Last day or instant of the term [default: perpetual]
-    #[arg(long, value_name = "DATE", value_parser = term::end)]
-    until: Option<u64>,
+struct NoteArgs {
+    /// Why, for those who read the history
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    who: WhoArgs,
+}
+
+impl NoteArgs {
+    fn note(&self, now: u64) -> Note<'_> {
+        self.who.note(&self.reason, now)
+    }
+}
+
+/// Who changes something.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhoArgs {
+    /// Who decided it [default: the user of this session]
+    #[arg(long, value_name = "NAME", default_value_t = session_user(), hide_default_value = true)]
+    pub(super) by: String,
+}
+
+impl WhoArgs {
+    fn note<'a>(&'a self, reason: &'a str, now: u64) -> Note<'a> {
+        Note { by: &self.by, reason, at: now }
+    }
+}
+
+/// Returns who works here, by the word of the session.
+pub(super) fn session_user() -> String {
+    let named = ["LOGNAME", "USER"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|name| is_label(name)).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What the licenses of an entitlement are bound to.
@@ -75,19 +91,23 @@ impl From<BindingArg> for Binding {
     }
 }
 
-/// Show an entitlement
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  chancery entitlement show ent_0123456789ABC")]
-pub struct ShowArgs {
-    /// Entitlement to show
-    #[arg(value_name = "ENTITLEMENT-ID")]
-    entitlement: EntitlementId,
+/// How an entitlement runs out.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ModelArg {
+    Perpetual,
+    Subscription,
+    Trial,
 }
 
-/// List entitlements
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  chancery entitlement list\n  chancery entitlement list --json")]
-pub struct ListArgs {}
+impl From<ModelArg> for Model {
+    fn from(arg: ModelArg) -> Self {
+        match arg {
+            ModelArg::Perpetual => Self::Perpetual,
+            ModelArg::Subscription => Self::Subscription,
+            ModelArg::Trial => Self::Trial,
+        }
+    }
+}
 
 /// Runs a command of `chancery entitlement`.
 ///
@@ -96,105 +116,72 @@ pub struct ListArgs {}
 /// Those of the workflow, the repository and the printer.
 pub fn run(command: &EntitlementCommand, context: &Context) -> Result<(), CommandError> {
     match command {
-        EntitlementCommand::Grant(args) => run_grant(args, context),
-        EntitlementCommand::Show(args) => show(args, context),
-        EntitlementCommand::List(_) => list(context),
+        EntitlementCommand::Grant(args) => grant::run(args, context),
+        EntitlementCommand::Amend(args) => amend::run(args, context),
+        EntitlementCommand::Renew(args) => renew::run(args, context),
+        EntitlementCommand::Convert(args) => convert::run(args, context),
+        EntitlementCommand::Transfer(args) => transfer::run(args, context),
+        EntitlementCommand::Split(args) => split::run(args, context),
+        EntitlementCommand::Suspend(args) => standing::suspend(args, context),
+        EntitlementCommand::Resume(args) => standing::resume(args, context),
+        EntitlementCommand::Revoke(args) => standing::revoke(args, context),
+        EntitlementCommand::History(args) => history::run(args, context),
+        EntitlementCommand::Show(args) => show::run(args, context),
+        EntitlementCommand::List(args) => list::run(args, context),
     }
 }
 
-fn run_grant(args: &GrantArgs, context: &Context) -> Result<(), CommandError> {
-    let wanted = Grant {
-        customer: &args.customer,
-        product: &args.product,
-        edition: &args.edition,
-        quantity: args.quantity,
-        binding: args.binding.into(),
-        site: args.site.as_deref(),
-        not_before: args.from,
-        not_after: args.until,
-    };
-    let granted = grant(&mut context.repository()?, &wanted, context.now()?)?;
-    let mut printer = context.printer();
-    printer.line(format_args!("Granted entitlement {}", granted.id))?;
-    Ok(printer.json(&describe(&granted))?)
+/// What is told after a change, beside what it changed.
+struct Told<'a> {
+    /// What was done, as a verb at the beginning of a line.
+    verb: &'static str,
+    /// Lines after those of the values.
+    lines: &'a [String],
+    /// Whether licenses that are out there differ from what is granted now.
+    licenses_differ: bool,
 }
 
-impl From<GrantError> for CommandError {
-    fn from(error: GrantError) -> Self {
-        match error {
-            GrantError::Repository(error) => error.into(),
-            GrantError::EmptyTerm => Self::usage(error.to_string()).hint("correct `--from` or `--until`"),
-            GrantError::SiteMissing => Self::usage(error.to_string()).hint("name it with `--site`"),
-            GrantError::Random(_) => Self::from_error(Exit::Failed, "random-failure", &error)
-                .hint("check the operating system's random number generator"),
-        }
+/// Tells that a change waits to be approved, where it does; returns whether it does.
+fn tell_waiting(context: &Context, repository: &Repository, id: EntitlementId) -> Result<bool, CommandError> {
+    let proposals = repository.proposed();
+    let Some(first) = proposals.first() else { return Ok(false) };
+    let mut printer = context.printer();
+    printer.line(format_args!("Proposed as {first}: the change of entitlement {id} waits to be approved"))?;
+    printer.line("Next: `chancery approval request --out FILE.capq` asks the approvers")?;
+    printer.json(&json!({"waiting": true, "proposals": proposals, "entitlement": id.to_string()}))?;
+    Ok(true)
+}
+
+/// Tells what a change made of an entitlement.
+fn print(
+    context: &Context,
+    repository: &Repository,
+    changed: &Changed,
+    told: &Told<'_>,
+    more: Value,
+) -> Result<(), CommandError> {
+    let Changed { before, after } = changed;
+    if tell_waiting(context, repository, after.id)? {
+        return Ok(());
     }
-}
-
-fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
-    let found = context.read(|repository| Ok(repository.entitlement(args.entitlement)?))?;
     let mut printer = context.printer();
-    printer.fields(&[
-        ("id", found.id.to_string()),
-        ("customer", found.customer.clone()),
-        ("product", found.product.clone()),
-        ("edition", found.edition.clone()),
-        ("features", output::features(&found.features)),
-        ("bound to", bound_to(&found)),
-        ("activations", format!("{} of {} used, {} left", found.used, found.quantity, found.left())),
-        ("from", output::time(found.not_before)),
-        ("until", output::end(found.not_after)),
-        ("granted", output::time(found.granted_at)),
-        ("revision", found.revision.to_string()),
-    ])?;
-    Ok(printer.json(&describe(&found))?)
-}
-
-fn bound_to(entitlement: &Entitlement) -> String {
-    match (entitlement.binding, &entitlement.site) {
-        (Binding::Device, Some(site)) => format!("the device that asks, of site {site}"),
-        (Binding::Device, None) => "the device that asks".to_owned(),
-        (Binding::Site, site) => format!("site {}", site.as_deref().unwrap_or_default()),
-        (Binding::None, Some(site)) => format!("nothing; they name site {site}"),
-        (Binding::None, None) => "nothing".to_owned(),
+    printer.line(format_args!("{} entitlement {}, revision {}", told.verb, after.id, after.revision))?;
+    let differences = differences(before, after);
+    let fields: Vec<_> = differences.iter().map(|one| (one.field, difference(one))).collect();
+    printer.fields(&fields)?;
+    for line in told.lines {
+        printer.line(line)?;
     }
-}
-
-fn list(context: &Context) -> Result<(), CommandError> {
-    let found = context.read(|repository| Ok(repository.entitlements()?))?;
-    let rows: Vec<_> = found
-        .iter()
-        .map(|one| {
-            vec![
-                one.id.to_string(),
-                one.customer.clone(),
-                one.product.clone(),
-                one.edition.clone(),
-                format!("{} of {}", one.used, one.quantity),
-                output::end(one.not_after),
-            ]
-        })
-        .collect();
-    let mut printer = context.printer();
-    printer.table(&["ID", "CUSTOMER", "PRODUCT", "EDITION", "USED", "UNTIL"], &rows)?;
-    Ok(printer.json(&found.iter().map(describe).collect())?)
-}
-
-fn describe(entitlement: &Entitlement) -> Value {
-    json!({
-        "id": entitlement.id.to_string(),
-        "customer": entitlement.customer,
-        "product": entitlement.product,
-        "edition": entitlement.edition,
-        "features": output::features_json(&entitlement.features),
-        "binding": entitlement.binding.name(),
-        "site": entitlement.site,
-        "quantity": entitlement.quantity,
-        "used": entitlement.used,
-        "left": entitlement.left(),
-        "not_before": output::time_json(entitlement.not_before),
-        "not_after": entitlement.not_after.map(output::time_json),
-        "granted_at": output::time_json(entitlement.granted_at),
-        "revision": entitlement.revision,
-    })
+    if told.licenses_differ && after.used > 0 {
+        printer.line(format_args!(
+            "Next: `chancery license update {} --out DIR` writes new licenses for the {} in use",
+            after.id, after.used
+        ))?;
+    }
+    let mut value = describe(after);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("changed".to_owned(), differences_json(before, after));
+        fields.extend(more.as_object().cloned().unwrap_or_default());
+    }
+    Ok(printer.json(&value)?)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Context;
 use crate::error::CommandError;
 use crate::output::document;
+use crate::workflow::approval::{geo, judge};
 use crate::workflow::trust;
 
 /// Show what a document says
@@ -70,6 +71,11 @@ impl Standing {
 
 /// Verifies what can be verified here: by the authority of the home, or by the key inside a request.
 fn verify(bytes: &[u8], kind: Kind, context: &Context) -> Standing {
+    match kind {
+        Kind::Approval | Kind::SiteRecord => return by_approver(bytes, kind, context),
+        Kind::ApprovalRequest => return Standing::Not("nobody signs what approvers are asked".to_owned()),
+        _ => {}
+    }
     let own = own_trust(context);
     let judged = match (kind, &own) {
         (Kind::Request, _) => verify_request(bytes).map(|_| "signed by the device key inside".to_owned()),
@@ -86,6 +92,29 @@ fn verify(bytes: &[u8], kind: Kind, context: &Context) -> Standing {
     }
 }
 
+/// Verifies what an approver of the home signs: by the key that the header names.
+fn by_approver(bytes: &[u8], kind: Kind, context: &Context) -> Standing {
+    let known = context.read(|repository| Ok((repository.authority()?.id, repository.approvers()?)));
+    let (authority, approvers) = match known {
+        Ok(known) => known,
+        Err(error) => return Standing::Not(unasked(&error)),
+    };
+    let signer = match kind {
+        Kind::SiteRecord => {
+            let all: Vec<_> = approvers.iter().collect();
+            let verified = geo::verify(bytes, authority, &all).map(|record| record.approver());
+            verified.map_err(|error| error.report().error.clone())
+        }
+        _ => judge::signed_by(bytes, &approvers).map_err(|error| error.report().error.clone()),
+    };
+    let named = signer.map(|id| approvers.iter().find(|approver| approver.id == id));
+    match named {
+        Ok(Some(approver)) => Standing::Verified(format!("signed by {}, {}", approver.name, approver.role)),
+        Ok(None) => Standing::Not("its approver is not in the home".to_owned()),
+        Err(why) => Standing::Not(why),
+    }
+}
+
 /// A bundle signs itself: without an authority id to compare, anybody can make one that holds together.
 fn alone(bytes: &[u8]) -> Standing {
     Standing::Not(match Trust::load(bytes, Pin::FirstUse) {
@@ -99,8 +128,12 @@ fn alone(bytes: &[u8]) -> Standing {
 /// Returns what the authority of the home trusts, or why nothing can be verified with it.
 fn own_trust(context: &Context) -> Result<Trust, String> {
     let own = context.read(|repository| trust::bundle(repository).map(|(_, trust)| trust));
-    own.map_err(|error| match error.code() {
+    own.map_err(|error| unasked(&error))
+}
+
+fn unasked(error: &CommandError) -> String {
+    match error.code() {
         "not-initialized" | "usage" => "no authority in the home to verify it with".to_owned(),
         _ => format!("the authority in the home cannot be asked: {}", error.report().error),
-    })
+    }
 }

@@ -13,16 +13,20 @@ use crate::error::CommandError;
 use crate::log::sealed;
 use crate::output::{self, document};
 use crate::repository::LicenseRecord;
+use crate::workflow::approval::recheck::Vouching;
 use crate::workflow::export::{Targets, reserve};
 use crate::workflow::issue::prepare;
 
-/// Issue, list, show and export licenses
+mod update;
+
+/// Issue, update, list, show and export licenses
 #[derive(Debug, clap::Subcommand)]
 pub enum LicenseCommand {
     Issue(IssueArgs),
     List(ListArgs),
     Show(ShowArgs),
     Export(ExportArgs),
+    Update(update::UpdateArgs),
 }
 
 /// Issue a license for a device, or for a site
@@ -97,6 +101,7 @@ pub fn run(command: &LicenseCommand, context: &Context) -> Result<(), CommandErr
         LicenseCommand::List(_) => list(context),
         LicenseCommand::Show(args) => show(args, context),
         LicenseCommand::Export(args) => export_again(args, context),
+        LicenseCommand::Update(args) => update::run(args, context),
     }
 }
 
@@ -176,6 +181,8 @@ fn show(args: &ShowArgs, context: &Context) -> Result<(), CommandError> {
 fn export_again(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
     let signed = context.read(|repository| {
         let found = repository.license(args.license)?;
+        repository.entitlement(found.entitlement)?.require_active()?;
+        Vouching::load(repository)?.require(repository, found.entitlement)?;
         Ok(sealed::document(repository, found.log_index)?)
     })?;
     let bytes = signed.ok_or_else(|| {

@@ -12,6 +12,7 @@
 //! | batches | the root over their documents, and their signatures |
 //! | operations | their numbers, their keys, what was signed, the documents that came of them |
 //! | checkpoints | the root at their size, and their signatures |
+//! | grants | their numbers, their hashes and their chain; what is looked up of entitlements |
 //! | every row of every table | the digest that the table's rows add up to |
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ use crate::repository::history::{MalformedRow, OperationRow};
 use crate::repository::{Repository, RepositoryError};
 
 mod documents;
+mod grants;
 mod leaves;
 mod sealed;
 mod tiles;
@@ -166,6 +168,7 @@ pub fn verify(
         let head = leaves::check(repository, authority, &keys, &mut findings, &mut progress);
         let checkpoints = check_checkpoints(repository, authority, &mut findings);
         let operations = check_operations(repository, &keys, head.size, &checkpoints, &mut findings);
+        grants::check(repository, &mut findings);
         for table in repository.changed_tables().unwrap_or_else(|error| {
             findings.unreadable("the digests of tables", &error);
             Vec::new()

@@ -1,15 +1,17 @@
 //! What a document says, as fields for people and as JSON. Nothing here says that it is true.
 
+use chancery_formats::approval::{Approval, ApprovalRequest};
 use chancery_formats::cose::{Envelope, Mode};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::license::{Feature, License, Names};
 use chancery_formats::request::Request;
+use chancery_formats::site_record::SiteRecord;
 use chancery_formats::trust::{Bundle, Closing, Exchange, KeyMode, KeyRecord, Quorum, RevocationList, Root};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{end, exchange, time, time_json};
+use super::{approval, end, exchange, time, time_json};
 use crate::error::CommandError;
 
 /// Fields for people: name and value.
@@ -38,12 +40,18 @@ pub fn describe(bytes: &[u8]) -> Result<Described, CommandError> {
     if Exchange::looks_like(bytes) {
         return describe_exchange(bytes);
     }
+    if ApprovalRequest::looks_like(bytes) {
+        let (fields, json) = approval::describe_request(&ApprovalRequest::decode(bytes)?);
+        return Ok(Described { kind: Kind::ApprovalRequest, fields, json });
+    }
     let envelope = Envelope::decode(bytes)?;
     let kind = Kind::from_typ(envelope.header.typ).ok_or_else(|| {
         CommandError::refused("typ-unknown", "document of a kind that this release does not know")
             .hint("use a newer release of `chancery`")
     })?;
     let (mut fields, json) = match kind {
+        Kind::Approval => approval::describe(&Approval::decode(envelope.payload)?),
+        Kind::SiteRecord => approval::describe_site(&SiteRecord::decode(envelope.payload)?),
         Kind::License => {
             let license = License::decode(envelope.payload)?;
             (license_fields(&license), license_json(&license))

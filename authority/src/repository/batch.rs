@@ -15,7 +15,7 @@ use super::license::{self, NewLicense};
 use super::lock::require_unlocked;
 use super::log::{insert_leaf, insert_operation, next_index};
 use super::tree::{self, TILE};
-use super::{Entitlement, NewLeaf, NewOperation, Repository, RepositoryError, entitlement};
+use super::{Entitlement, NewLeaf, NewOperation, Repository, RepositoryError, entitlement, grant};
 
 /// A batch of licenses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,15 @@ impl<'t> LicenseWriter<'t> {
     /// [`RepositoryError::UnknownEntitlement`].
     pub fn entitlement(&self, id: EntitlementId) -> Result<Entitlement, RepositoryError> {
         entitlement::load(self.transaction, id)
+    }
+
+    /// Returns [`Repository::grants_so_far`] as this batch sees it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn grants_so_far(&self) -> Result<u64, RepositoryError> {
+        grant::so_far(self.transaction)
     }
 
     /// Returns the revision that the next license of this device, or of none, under this entitlement carries.

@@ -1,26 +1,43 @@
-//! The catalog: products, their features, and the editions that sell them.
+//! The catalog: products with what is sold of them, and the rules, places, support and prices of sales.
 //!
-//! A file states the products it names in full; products it does not name stay as they are. What was
-//! sold under an earlier catalog keeps its own copy (`entitlement`). Not here: the file's syntax
-//! (`workflow::catalog`).
+//! Only names and values, as a file states them. Every change keeps the whole catalog as it was from then on
+//! (`change`); what was sold keeps its own copy of what it came to (`sold`). Not here: the file's syntax and what
+//! it refuses (`workflow::catalog`), what a sale comes to (`workflow::sale`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_formats::license::Feature;
-use rusqlite::{Connection, Transaction};
-use sha2::{Digest, Sha256};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
 use super::{Repository, RepositoryError};
 
-/// Products by their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+mod change;
+mod policy;
+mod words;
+
+pub use change::{CatalogState, Change, ChangeKind, NewChange, Pilot};
+pub use policy::{Policy, PriceBook, Prices, SupportLevel, Territory};
+
+/// Everything that is sold, and how, by the ids that the file gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Catalog {
-    /// By product name.
+    /// What is sold.
     pub products: BTreeMap<String, Product>,
+    /// Rules of a sale.
+    pub policies: BTreeMap<String, Policy>,
+    /// Lists of countries.
+    pub territories: BTreeMap<String, Territory>,
+    /// What help comes with a sale.
+    pub support: BTreeMap<String, SupportLevel>,
+    /// What things cost, each book in one currency.
+    pub price_books: BTreeMap<String, PriceBook>,
 }
 
 /// What is sold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Product {
     /// For people.
     pub name: String,
@@ -28,51 +45,90 @@ pub struct Product {
     pub features: BTreeMap<String, FeatureKind>,
     /// By edition name: what each edition holds.
     pub editions: BTreeMap<String, Features>,
+    /// By package name; none is called as an edition or an add-on.
+    pub packages: BTreeMap<String, Package>,
+    /// By add-on name; none is called as an edition.
+    pub add_ons: BTreeMap<String, AddOn>,
+}
+
+/// An edition and add-ons that are sold together under one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Package {
+    /// For people.
+    pub name: String,
+    /// Edition of the same product.
+    pub edition: String,
+    /// Add-ons of the same product.
+    pub add_ons: BTreeSet<String>,
+    /// The policy of a sale that names none.
+    pub policy: Option<String>,
+    /// The territory of a sale that names none.
+    pub territory: Option<String>,
+    /// The support level of a sale that names none.
+    pub support: Option<String>,
+}
+
+/// Features that are added to an edition, or raised in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddOn {
+    /// For people.
+    pub name: String,
+    /// What the sale holds at least.
+    pub features: Features,
+    /// What is added to what the sale holds otherwise: limits and quotas, never switches.
+    pub adds: Features,
+    /// The editions that it goes with; empty is any.
+    pub editions: BTreeSet<String>,
+    /// Add-ons without which it is not sold.
+    pub requires: BTreeSet<String>,
+    /// Add-ons beside which it is not sold, whichever of the two says so.
+    pub conflicts: BTreeSet<String>,
 }
 
 /// What an edition or an entitlement holds, by feature name.
 pub type Features = BTreeMap<String, FeatureValue>;
 
 /// What values a feature takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FeatureKind {
     /// A number.
     Limit,
+    /// A quota that is used up, with an overdraft beyond it.
+    Metered,
     /// On, or absent.
     Switch,
 }
 
 impl FeatureKind {
-    /// Returns the word that the database, the catalog file and JSON see.
+    /// Returns the word that the catalog file and JSON see.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Limit => "limit",
+            Self::Metered => "metered",
             Self::Switch => "switch",
         }
     }
 }
 
-/// What is granted of a feature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is granted of a feature. Numbers are at most [`i64::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "words::Value", try_from = "words::Value")]
 pub enum FeatureValue {
-    /// It may run up to this limit, at most [`i64::MAX`]; the product says of what.
+    /// It may run up to this limit; the product says of what.
     Limit(u64),
     /// It may run.
     On,
-}
-
-impl FeatureValue {
-    pub(super) fn from_column(limit: Option<u64>) -> Self {
-        limit.map_or(Self::On, Self::Limit)
-    }
-
-    pub(super) fn column(self) -> Option<u64> {
-        match self {
-            Self::Limit(limit) => Some(limit),
-            Self::On => None,
-        }
-    }
+    /// It is metered.
+    Quota {
+        /// Units paid for, at most [`i64::MAX`].
+        quota: u64,
+        /// Units that may be used beyond the quota, to be billed; at most [`i64::MAX`].
+        overdraft: u64,
+    },
 }
 
 impl From<FeatureValue> for Feature {
@@ -80,44 +136,33 @@ impl From<FeatureValue> for Feature {
         match value {
             FeatureValue::Limit(limit) => Self::Limit(limit),
             FeatureValue::On => Self::On,
+            FeatureValue::Quota { quota, overdraft } => Self::Quota { quota, overdraft },
+        }
+    }
+}
+
+impl From<Feature> for FeatureValue {
+    fn from(feature: Feature) -> Self {
+        match feature {
+            Feature::Limit(limit) => Self::Limit(limit),
+            Feature::On => Self::On,
+            Feature::Quota { quota, overdraft } => Self::Quota { quota, overdraft },
         }
     }
 }
 
 impl Repository {
-    /// Makes the products of `catalog` what it says, and keeps `text`, the file it was read from.
-    ///
-    /// Returns the number of the change, counted from 1, or `None` when everything was so before. `now` is
-    /// Unix seconds.
+    /// Returns the number of the newest change of the catalog; 0 before the first.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub fn apply_catalog(
-        &mut self,
-        catalog: &Catalog,
-        text: &str,
-        now: u64,
-    ) -> Result<Option<u64>, RepositoryError> {
-        self.write(|transaction| {
-            let mut changed = false;
-            for (id, product) in &catalog.products {
-                if load_product(transaction, id)?.as_ref() != Some(product) {
-                    store_product(transaction, id, product)?;
-                    changed = true;
-                }
-            }
-            if !changed {
-                return Ok(None);
-            }
-            let sql = "INSERT INTO catalog_change (number, sha256, text, applied_at)
-                       SELECT coalesce(max(number), 0) + 1, ?1, ?2, ?3 FROM catalog_change RETURNING number";
-            let hash: [u8; 32] = Sha256::digest(text).into();
-            Ok(Some(transaction.query_row(sql, (hash, text, now), |row| row.get(0))?))
-        })
+    pub fn catalog_number(&self) -> Result<u64, RepositoryError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM catalog_change";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Returns a product as the catalog has it.
+    /// Returns a product as the catalog in force has it.
     ///
     /// # Errors
     ///
@@ -128,63 +173,7 @@ impl Repository {
     }
 }
 
-/// Reads a product; `None` where the catalog has none of this name.
+/// Reads a product; `None` where the catalog in force has none of this name.
 pub(super) fn load_product(connection: &Connection, id: &str) -> Result<Option<Product>, RepositoryError> {
-    let mut names = connection.prepare("SELECT name FROM product WHERE product_id = ?1")?;
-    let mut names = names.query([id])?;
-    let Some(row) = names.next()? else { return Ok(None) };
-    let mut product = Product { name: row.get(0)?, ..Product::default() };
-
-    let mut statement = connection.prepare("SELECT feature_id, kind FROM feature WHERE product_id = ?1")?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        let kind = match row.get::<_, String>(1)?.as_str() {
-            "limit" => FeatureKind::Limit,
-            "switch" => FeatureKind::Switch,
-            _ => return Err(RepositoryError::malformed("feature")),
-        };
-        product.features.insert(row.get(0)?, kind);
-    }
-
-    let mut statement = connection.prepare(
-        "SELECT edition_id, feature_id, limit_value FROM edition
-         LEFT JOIN edition_feature USING (product_id, edition_id) WHERE product_id = ?1",
-    )?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        let features = product.editions.entry(row.get(0)?).or_default();
-        if let Some(feature) = row.get(1)? {
-            features.insert(feature, FeatureValue::from_column(row.get(2)?));
-        }
-    }
-    Ok(Some(product))
-}
-
-fn store_product(transaction: &Transaction<'_>, id: &str, product: &Product) -> Result<(), RepositoryError> {
-    for table in [
-        "DELETE FROM edition_feature WHERE product_id = ?1",
-        "DELETE FROM edition WHERE product_id = ?1",
-        "DELETE FROM feature WHERE product_id = ?1",
-    ] {
-        transaction.execute(table, [id])?;
-    }
-    transaction.execute(
-        "INSERT INTO product (product_id, name) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET name = excluded.name",
-        (id, &product.name),
-    )?;
-    for (feature, kind) in &product.features {
-        let sql = "INSERT INTO feature (product_id, feature_id, kind) VALUES (?1, ?2, ?3)";
-        transaction.execute(sql, (id, feature, kind.name()))?;
-    }
-    for (edition, features) in &product.editions {
-        let sql = "INSERT INTO edition (product_id, edition_id) VALUES (?1, ?2)";
-        transaction.execute(sql, (id, edition))?;
-        for (feature, value) in features {
-            let sql = "INSERT INTO edition_feature (product_id, edition_id, feature_id, limit_value)
-                       VALUES (?1, ?2, ?3, ?4)";
-            transaction.execute(sql, (id, edition, feature, value.column()))?;
-        }
-    }
-    Ok(())
+    Ok(change::state(connection)?.catalog.products.remove(id))
 }

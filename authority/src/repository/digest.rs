@@ -55,6 +55,16 @@ impl Digests {
         self.lock().clear();
     }
 
+    /// Returns what the transaction added so far, to go back to it.
+    pub(super) fn so_far(&self) -> BTreeMap<String, Hash> {
+        self.lock().clone()
+    }
+
+    /// Takes back what was added since [`Digests::so_far`], as a savepoint takes back the rows.
+    pub(super) fn go_back(&self, so_far: BTreeMap<String, Hash>) {
+        *self.lock() = so_far;
+    }
+
     /// Writes what the transaction added.
     pub(super) fn flush(&self, transaction: &Transaction<'_>) -> Result<(), RepositoryError> {
         for (table, added) in std::mem::take(&mut *self.lock()) {

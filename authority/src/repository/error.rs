@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use chancery_carriers::files::FileError;
 use chancery_carriers::text::ShownPath;
-use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
+use chancery_formats::DecodeError;
+use chancery_formats::id::{DeviceId, EntitlementId, LicenseId, Thumbprint};
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
@@ -25,6 +26,10 @@ pub enum RepositoryError {
     BatchKnown { batch: u64 },
     #[error("another process keeps the authority database locked")]
     Busy,
+    #[error("catalog change {number} came in between")]
+    CatalogMoved { number: u64 },
+    #[error("the whole catalog would take {bytes} bytes, and {most} are the most")]
+    CatalogTooLarge { bytes: usize, most: usize },
     #[error("the authority database is corrupted")]
     Corrupted { detail: String },
     #[error("customer {customer} exists")]
@@ -33,10 +38,18 @@ pub enum RepositoryError {
     DeviceEntryDiffers { serial: String },
     #[error("disk is full")]
     DiskFull,
+    #[error("entitlement {entitlement} was changed at the same moment")]
+    EntitlementChanged { entitlement: EntitlementId },
     #[error("entitlement {entitlement} has 0 of {quantity} activations left")]
     EntitlementExhausted { entitlement: EntitlementId, used: u64, quantity: u64 },
+    #[error("entitlement {entitlement} is revoked")]
+    EntitlementRevoked { entitlement: EntitlementId },
+    #[error("entitlement {entitlement} is suspended")]
+    EntitlementSuspended { entitlement: EntitlementId },
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("what entitlement {entitlement} would grant cannot be kept: {fault}")]
+    GrantRefused { entitlement: EntitlementId, fault: DecodeError },
     #[error("authority.db is not the database of an authority")]
     ForeignDatabase,
     #[error("the authority database holds tables, views or triggers that this program did not make")]
@@ -70,10 +83,14 @@ pub enum RepositoryError {
     RevisionTaken,
     #[error("the authority database does not answer")]
     Sqlite(#[source] rusqlite::Error),
+    #[error("device {device} had its trial under entitlement {entitlement}")]
+    TrialUsed { device: DeviceId, entitlement: EntitlementId },
     #[error("the authority in {} is unfinished", ShownPath(home))]
     Unfinished { home: PathBuf },
     #[error("batch {batch} is unknown")]
     UnknownBatch { batch: u64 },
+    #[error("there is no catalog change {number}")]
+    UnknownChange { number: u64 },
     #[error("customer {customer} is unknown")]
     UnknownCustomer { customer: String },
     #[error("log index {log_index} is unknown")]
@@ -82,6 +99,8 @@ pub enum RepositoryError {
     UnknownEdition { product: String, edition: String },
     #[error("entitlement {entitlement} is unknown")]
     UnknownEntitlement { entitlement: EntitlementId },
+    #[error("entitlement {entitlement} did not exist then")]
+    UnknownGrant { entitlement: EntitlementId },
     #[error("key {thumbprint} is unknown")]
     UnknownKey { thumbprint: Thumbprint },
     #[error("license {license} is unknown")]
@@ -99,14 +118,20 @@ impl RepositoryError {
             Self::AlreadySigned { .. } => "already-signed",
             Self::BatchKnown { .. } => "batch-known",
             Self::Busy => "database-busy",
+            Self::CatalogMoved { .. } => "catalog-moved",
+            Self::CatalogTooLarge { .. } => "catalog-too-large",
             Self::Corrupted { .. } => "database-corrupted",
             Self::CustomerExists { .. } => "customer-exists",
             Self::DeviceEntryDiffers { .. } => "audit-broken",
             Self::DiskFull => "disk-full",
+            Self::EntitlementChanged { .. } => "entitlement-changed",
             Self::EntitlementExhausted { .. } => "entitlement-exhausted",
+            Self::EntitlementRevoked { .. } => "entitlement-revoked",
+            Self::EntitlementSuspended { .. } => "entitlement-suspended",
             Self::File(error) => error.code(),
             Self::ForeignDatabase => "database-foreign",
             Self::ForeignSchema => "database-schema-foreign",
+            Self::GrantRefused { .. } => "grant-refused",
             Self::HomeCopied { .. } => "home-copied",
             Self::Io { .. } => "home-unusable",
             Self::IssuingLocked { .. } => "issuing-locked",
@@ -120,12 +145,15 @@ impl RepositoryError {
             Self::RevisionTaken => "revision-taken",
             Self::RevocationExists { .. } => "revocation-exists",
             Self::Sqlite(_) => "database-failed",
+            Self::TrialUsed { .. } => "trial-used",
             Self::Unfinished { .. } => "init-unfinished",
             Self::UnknownBatch { .. } => "batch-unknown",
+            Self::UnknownChange { .. } => "change-unknown",
             Self::UnknownCustomer { .. } => "customer-unknown",
             Self::UnknownDocument { .. } => "document-unknown",
             Self::UnknownEdition { .. } => "edition-unknown",
             Self::UnknownEntitlement { .. } => "entitlement-unknown",
+            Self::UnknownGrant { .. } => "grant-unknown",
             Self::UnknownKey { .. } => "key-unknown",
             Self::UnknownLicense { .. } => "license-unknown",
             Self::UnknownProduct { .. } => "product-unknown",
@@ -139,17 +167,30 @@ impl RepositoryError {
             Self::AlreadyInitialized { .. } => "choose another directory with `--home`",
             Self::AlreadySigned { .. } => "write it again with `chancery license export`",
             Self::BatchKnown { .. } => "run the command again: it goes on with that batch",
-            Self::Busy | Self::RevisionTaken => "wait until the other command ends, then run this one again",
+            Self::Busy | Self::EntitlementChanged { .. } | Self::RevisionTaken => {
+                "wait until the other command ends, then run this one again"
+            }
+            Self::CatalogMoved { .. } => {
+                "look at it with `chancery catalog history`, then run this command again"
+            }
+            Self::CatalogTooLarge { .. } => "remove from the catalog what is no longer sold: see `[remove]`",
             Self::Corrupted { .. } => "stop issuing, keep the home as it is, and restore the last backup",
             Self::CustomerExists { .. } => "list customers with `chancery customer list`",
             Self::DeviceEntryDiffers { .. } => "stop issuing, and call the auditor",
             Self::DiskFull => "free space on the file system that holds the home; nothing was signed",
+            Self::EntitlementRevoked { .. } => {
+                "see why with `chancery entitlement history`; what is revoked stays so: grant something new"
+            }
+            Self::EntitlementSuspended { .. } => {
+                "see why with `chancery entitlement history`, and end it with `chancery entitlement resume`"
+            }
             Self::EntitlementExhausted { .. } => {
                 "grant another entitlement, or check with `chancery license list` which devices hold one"
             }
             Self::File(error) => error.hint(),
             Self::ForeignDatabase => "check `--home`; this directory belongs to another program",
             Self::ForeignSchema => "stop and call the auditor: the database was changed by other hands",
+            Self::GrantRefused { .. } => "change less at once, or name fewer users and features",
             Self::HomeCopied { .. } | Self::LeaseMissing { .. } => {
                 "work in the original; if that is gone for good, `chancery restore --adopt` takes this home over, \
                  which then issues nothing until `chancery restore --reconcile`"
@@ -176,7 +217,11 @@ impl RepositoryError {
             Self::Unfinished { .. } => {
                 "`chancery init` was interrupted and signed no license: remove the directory, then run it again"
             }
+            Self::TrialUsed { .. } => {
+                "convert that trial with `chancery entitlement convert`, or sell to the device"
+            }
             Self::UnknownBatch { .. } => "list batches with `chancery batch list`",
+            Self::UnknownChange { .. } => "list changes with `chancery catalog history`",
             Self::UnknownCustomer { .. } => "add it with `chancery customer add ID --name NAME`",
             Self::UnknownDocument { .. } | Self::UnknownLicense { .. } => {
                 "list licenses with `chancery license list`"
@@ -185,6 +230,7 @@ impl RepositoryError {
                 "add it to the catalog with `chancery catalog apply FILE.toml`"
             }
             Self::UnknownEntitlement { .. } => "list entitlements with `chancery entitlement list`",
+            Self::UnknownGrant { .. } => "see when it was granted with `chancery entitlement history`",
             Self::UnknownKey { .. } => "list keys with `chancery key list`",
         }
     }

@@ -5,9 +5,11 @@
 //! by the number of its last activation, so that the hundred thousandth license takes no longer than the first.
 //! Not here: the license itself, a document.
 
+use chancery_formats::grant::State;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
+use super::entitlement::state_of;
 use super::{Repository, RepositoryError};
 
 /// What a license is about to mean.
@@ -23,6 +25,28 @@ pub struct NewLicense {
     pub revision: u64,
     /// SHA-256 of the whole request document, where there is one.
     pub request_hash: Option<[u8; 32]>,
+    /// Number of the grant whose terms it carries.
+    pub grant: u64,
+    /// The activation that it goes on with, for one that is bound to no device; none draws a new one. A device goes
+    /// on with its own.
+    pub activation: Option<u64>,
+}
+
+/// A license of an activation that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldLicense {
+    /// The claim `cti`.
+    pub id: LicenseId,
+    /// Its place in the log.
+    pub log_index: u64,
+    /// The device's key; none for a license that is bound to no device.
+    pub device: Option<Thumbprint>,
+    /// Rises with each license of the same device.
+    pub revision: u64,
+    /// Which activation of the entitlement it draws.
+    pub activation: u64,
+    /// Number of the grant whose terms it carries.
+    pub grant: u64,
 }
 
 /// What a license means.
@@ -119,6 +143,43 @@ impl Repository {
         Ok(found)
     }
 
+    /// Returns the licenses of the activations of an entitlement that count, by activation and revision.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn held_licenses(&self, entitlement: EntitlementId) -> Result<Vec<HeldLicense>, RepositoryError> {
+        held(&self.connection, entitlement)
+    }
+
+    /// Returns whether a device has an activation of an entitlement that counts, so that a license draws no other.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn is_activated(
+        &self,
+        entitlement: EntitlementId,
+        device: Thumbprint,
+    ) -> Result<bool, RepositoryError> {
+        let sql = "SELECT 1 FROM license JOIN entitlement USING (entitlement_id)
+                   WHERE entitlement_id = ?1 AND device = ?2 AND activation > returned LIMIT 1";
+        Ok(self.connection.prepare_cached(sql)?.exists((entitlement.0, device.0))?)
+    }
+
+    /// Refuses a device that had a trial of the same product under another entitlement, where this one is a trial.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::TrialUsed`].
+    pub fn require_first_trial(
+        &self,
+        entitlement: EntitlementId,
+        device: Thumbprint,
+    ) -> Result<(), RepositoryError> {
+        require_first_trial(&self.connection, entitlement, device)
+    }
+
     fn one_license(
         &self,
         sql: &'static str,
@@ -172,7 +233,7 @@ pub(super) fn require_unanswered(
 }
 
 /// Writes the row of a license that answers no known request and whose revision was found in this transaction, after
-/// asking whether the entitlement has an activation left for the device.
+/// asking whether the entitlement is in force, says what the license says, and has an activation left for the device.
 ///
 /// Every look-up is one descent of an index.
 pub(super) fn append(
@@ -183,8 +244,9 @@ pub(super) fn append(
     let activation = activation(transaction, new)?;
     transaction
         .prepare_cached(
-            "INSERT INTO license (license_id, log_index, entitlement_id, device, revision, request_hash, activation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO license (license_id, log_index, entitlement_id, device, revision, request_hash, activation,
+                                  grant_revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute((
             new.id.0,
@@ -194,29 +256,123 @@ pub(super) fn append(
             new.revision,
             new.request_hash,
             activation,
+            new.grant,
         ))?;
     Ok(())
 }
 
-/// Returns the activation that a license draws: that of its device, or the next one of the entitlement.
-fn activation(transaction: &Transaction<'_>, new: &NewLicense) -> Result<u64, RepositoryError> {
-    if let Some(device) = new.device
-        && new.revision > 1
-    {
-        let sql = "SELECT activation FROM license WHERE entitlement_id = ?1 AND device = ?2 LIMIT 1";
-        let mut statement = transaction.prepare_cached(sql)?;
-        return Ok(statement.query_row((new.entitlement.0, device.0), |row| row.get(0))?);
-    }
-    let sql = "SELECT quantity, (SELECT coalesce(max(activation), 0) FROM license WHERE entitlement_id = ?1)
-               FROM entitlement WHERE entitlement_id = ?1";
+/// What an entitlement has to give.
+struct Giving {
+    state: State,
+    is_trial: bool,
+    quantity: u64,
+    returned: u64,
+    revision: u64,
+    drawn: u64,
+}
+
+fn giving(transaction: &Transaction<'_>, entitlement: EntitlementId) -> Result<Giving, RepositoryError> {
+    let sql = "SELECT entitlement.state, coalesce(parent.state, 'active'), entitlement.model = 'trial',
+                      entitlement.quantity - entitlement.in_islands, entitlement.returned, entitlement.revision,
+                      (SELECT coalesce(max(activation), 0) FROM license WHERE entitlement_id = ?1)
+               FROM entitlement LEFT JOIN entitlement AS parent ON parent.entitlement_id = entitlement.parent_id
+               WHERE entitlement.entitlement_id = ?1";
+    let state = |row: &Row<'_>, column| {
+        let name: String = row.get(column)?;
+        state_of(&name).ok_or_else(|| RepositoryError::malformed("entitlement"))
+    };
     let mut statement = transaction.prepare_cached(sql)?;
-    let found = statement.query_row([new.entitlement.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (quantity, used): (u64, u64) =
-        found.ok_or(RepositoryError::UnknownEntitlement { entitlement: new.entitlement })?;
-    if used >= quantity {
-        return Err(RepositoryError::EntitlementExhausted { entitlement: new.entitlement, used, quantity });
+    let mut rows = statement.query([entitlement.0])?;
+    let row = rows.next()?.ok_or(RepositoryError::UnknownEntitlement { entitlement })?;
+    Ok(Giving {
+        state: state(row, 0)?.max(state(row, 1)?),
+        is_trial: row.get(2)?,
+        quantity: row.get(3)?,
+        returned: row.get(4)?,
+        revision: row.get(5)?,
+        drawn: row.get(6)?,
+    })
+}
+
+/// Returns the activation that a license draws: that of its device or the one it goes on with, or else the next one.
+fn activation(transaction: &Transaction<'_>, new: &NewLicense) -> Result<u64, RepositoryError> {
+    let entitlement = new.entitlement;
+    let Giving { state, is_trial, quantity, returned, revision, drawn } = giving(transaction, entitlement)?;
+    match state {
+        State::Active => {}
+        State::Suspended => return Err(RepositoryError::EntitlementSuspended { entitlement }),
+        State::Revoked => return Err(RepositoryError::EntitlementRevoked { entitlement }),
     }
-    Ok(used + 1)
+    if revision != new.grant {
+        return Err(RepositoryError::EntitlementChanged { entitlement });
+    }
+    if let Some(device) = new.device.filter(|_| is_trial) {
+        require_first_trial(transaction, entitlement, device)?;
+    }
+    let own = match new.device {
+        Some(device) if new.revision > 1 => {
+            let sql = "SELECT activation FROM license WHERE entitlement_id = ?1 AND device = ?2
+                       ORDER BY revision DESC LIMIT 1";
+            let mut statement = transaction.prepare_cached(sql)?;
+            Some(statement.query_row((entitlement.0, device.0), |row| row.get(0))?)
+        }
+        Some(_) => None,
+        None => new.activation,
+    };
+    // What was taken back counts no more, whoever had it.
+    if let Some(own) = own.filter(|own| (returned + 1..=drawn).contains(own)) {
+        return Ok(own);
+    }
+    let used = drawn.saturating_sub(returned);
+    if used >= quantity {
+        return Err(RepositoryError::EntitlementExhausted { entitlement, used, quantity });
+    }
+    Ok(drawn + 1)
+}
+
+/// Refuses a device that had a trial of the same product under another entitlement, where this one is a trial.
+fn require_first_trial(
+    connection: &Connection,
+    entitlement: EntitlementId,
+    device: Thumbprint,
+) -> Result<(), RepositoryError> {
+    let sql = "SELECT earlier.entitlement_id FROM entitlement AS this
+               JOIN license ON license.device = ?2 AND license.device <> x''
+               JOIN entitlement AS earlier ON earlier.entitlement_id = license.entitlement_id
+               WHERE this.entitlement_id = ?1 AND this.model = 'trial' AND earlier.began_as_trial = 1
+                 AND earlier.product_id = this.product_id AND earlier.entitlement_id <> ?1 LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    match statement.query_row((entitlement.0, device.0), |row| row.get(0)).optional()? {
+        None => Ok(()),
+        Some(earlier) => Err(RepositoryError::TrialUsed {
+            device: device.device_id(),
+            entitlement: EntitlementId(earlier),
+        }),
+    }
+}
+
+/// Returns the licenses of the activations that count, also within a transaction.
+pub(super) fn held(
+    connection: &Connection,
+    entitlement: EntitlementId,
+) -> Result<Vec<HeldLicense>, RepositoryError> {
+    let sql = "SELECT license_id, log_index, device, license.revision, activation, grant_revision
+               FROM license JOIN entitlement USING (entitlement_id)
+               WHERE entitlement_id = ?1 AND activation > returned ORDER BY activation, license.revision";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([entitlement.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(HeldLicense {
+            id: LicenseId(row.get(0)?),
+            log_index: row.get(1)?,
+            device: device(row, 2)?,
+            revision: row.get(3)?,
+            activation: row.get(4)?,
+            grant: row.get(5)?,
+        });
+    }
+    Ok(found)
 }
 
 /// Returns what the column `device` holds.

@@ -22,6 +22,9 @@ use crate::home::Home;
 /// How long a command waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Statements that stay prepared: a line of an order takes some twenty, thousands of times in turn.
+const STATEMENTS: usize = 64;
+
 /// Most memory for pages, in KiB: what a transaction of a million licenses writes beyond it goes to the log early.
 const CACHE_KIB: i32 = 64 * 1024;
 
@@ -140,7 +143,14 @@ impl Repository {
     }
 
     fn opened(home: &Home, connection: Connection, digests: Digests) -> Self {
-        Self { connection, digests, home: home.clone(), ballast: Ballast::new(home), seen: Seen::now(home) }
+        Self {
+            connection,
+            digests,
+            home: home.clone(),
+            ballast: Ballast::new(home),
+            seen: Seen::now(home),
+            proposed: Vec::new(),
+        }
     }
 }
 
@@ -208,6 +218,7 @@ fn connect(
     }
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Statement journals and sorters stay in memory: what is written here never stands in a folder of others, and a
     // batch would else write a page to a temporary file for each of its rows.

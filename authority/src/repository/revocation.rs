@@ -8,7 +8,7 @@ use std::fmt;
 use chancery_formats::document::Kind;
 use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::merkle::Head;
-use rusqlite::{OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::log::{next, number_of};
 use super::{Repository, RepositoryError};
@@ -47,7 +47,7 @@ impl RevocationTarget {
     }
 
     /// Returns the id as a list carries it.
-    fn value(&self) -> &[u8] {
+    pub(super) fn value(&self) -> &[u8] {
         match self {
             Self::License(id) => &id.0,
             Self::Device(thumbprint) | Self::Key { thumbprint, .. } => &thumbprint.0,
@@ -122,24 +122,7 @@ impl Repository {
         reason: &str,
         now: u64,
     ) -> Result<u64, RepositoryError> {
-        let head = match target {
-            RevocationTarget::Key { head, .. } => Some((head.size, head.root)),
-            _ => None,
-        };
-        let (size, root) = head.unzip();
-        self.write(|transaction| {
-            let sql = "SELECT 1 FROM revocation WHERE kind = ?1 AND value = ?2";
-            if transaction.prepare(sql)?.exists((target.kind(), target.value()))? {
-                return Err(RepositoryError::RevocationExists { what: target.to_string() });
-            }
-            let id = next(transaction, "SELECT coalesce(max(revocation_id), 0) + 1 FROM revocation")?;
-            transaction.execute(
-                "INSERT INTO revocation (revocation_id, kind, value, tree_size, tree_root, reason, added_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                (id, target.kind(), target.value(), size, root, reason, now),
-            )?;
-            Ok(id)
-        })
+        self.write(|transaction| insert(transaction, target, reason, now))
     }
 
     /// Returns every revocation, in the order in which they were decided.
@@ -148,17 +131,7 @@ impl Repository {
     ///
     /// [`RepositoryError::Corrupted`] for a row that the program never writes.
     pub fn revocations(&self) -> Result<Vec<RevocationRecord>, RepositoryError> {
-        let mut statement = self.connection.prepare(
-            "SELECT revocation_id, kind, value, tree_size, tree_root, reason, added_at,
-                    (SELECT min(number) FROM revocation_list WHERE last_revocation >= revocation_id)
-             FROM revocation ORDER BY revocation_id",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(revocation(row)?);
-        }
-        Ok(found)
+        all(&self.connection)
     }
 
     /// Returns the newest revocation list.
@@ -210,6 +183,46 @@ impl Repository {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// Returns every revocation, also within a transaction.
+pub(super) fn all(connection: &Connection) -> Result<Vec<RevocationRecord>, RepositoryError> {
+    let mut statement = connection.prepare(
+        "SELECT revocation_id, kind, value, tree_size, tree_root, reason, added_at,
+                (SELECT min(number) FROM revocation_list WHERE last_revocation >= revocation_id)
+         FROM revocation ORDER BY revocation_id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(revocation(row)?);
+    }
+    Ok(found)
+}
+
+/// Writes a revocation and returns its number.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    target: &RevocationTarget,
+    reason: &str,
+    now: u64,
+) -> Result<u64, RepositoryError> {
+    let head = match target {
+        RevocationTarget::Key { head, .. } => Some((head.size, head.root)),
+        _ => None,
+    };
+    let (size, root) = head.unzip();
+    let sql = "SELECT 1 FROM revocation WHERE kind = ?1 AND value = ?2";
+    if transaction.prepare(sql)?.exists((target.kind(), target.value()))? {
+        return Err(RepositoryError::RevocationExists { what: target.to_string() });
+    }
+    let id = next(transaction, "SELECT coalesce(max(revocation_id), 0) + 1 FROM revocation")?;
+    transaction.execute(
+        "INSERT INTO revocation (revocation_id, kind, value, tree_size, tree_root, reason, added_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (id, target.kind(), target.value(), size, root, reason, now),
+    )?;
+    Ok(id)
 }
 
 /// Writes a list that stands.

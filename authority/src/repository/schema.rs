@@ -10,13 +10,13 @@ use rusqlite_migration::{HookError, M, Migrations};
 use sha2::{Digest, Sha256};
 
 use super::error::RepositoryError;
-use super::{digest, tree};
+use super::{digest, grant, tree};
 
 /// Marks the file as the database of an authority: `CHNC`.
 const APPLICATION_ID: i32 = 0x4348_4e43;
 
 /// Number of migrations.
-const STEPS: usize = 4;
+const STEPS: usize = 8;
 
 fn steps() -> [M<'static>; STEPS] {
     [
@@ -26,13 +26,21 @@ fn steps() -> [M<'static>; STEPS] {
             tree::rebuild(transaction).map_err(|error| HookError::Hook(error.to_string()))
         })
         .foreign_key_check(),
-        M::up_with_hook(
-            include_str!("../../migrations/0004_row_digest.sql"),
-            |transaction: &Transaction<'_>| {
-                digest::install(transaction).map_err(|error| HookError::Hook(error.to_string()))
-            },
-        ),
+        M::up_with_hook(include_str!("../../migrations/0004_row_digest.sql"), install_digests),
+        M::up_with_hook(include_str!("../../migrations/0005_catalog.sql"), install_digests)
+            .foreign_key_check(),
+        M::up_with_hook(include_str!("../../migrations/0006_grant.sql"), |transaction: &Transaction<'_>| {
+            let fill = grant::upgrade::fill(transaction).and_then(|()| digest::install(transaction));
+            fill.map_err(|error| HookError::Hook(error.to_string()))
+        })
+        .foreign_key_check(),
+        M::up_with_hook(include_str!("../../migrations/0007_order.sql"), install_digests),
+        M::up_with_hook(include_str!("../../migrations/0008_approval.sql"), install_digests),
     ]
+}
+
+fn install_digests(transaction: &Transaction<'_>) -> Result<(), HookError> {
+    digest::install(transaction).map_err(|error| HookError::Hook(error.to_string()))
 }
 
 /// What [`fingerprint`] yields after each step: one entry a migration.
@@ -41,6 +49,10 @@ const FINGERPRINTS: [&str; STEPS] = [
     "3fd0ea0557db43fb62b7d90370a9bbddfa512e9d5a5c86a29953044a5406c323",
     "480ff6c6c09d1537d06fc47f7830799177a8eed4f97fde2d17241610cd3eb6fd",
     "be7bdbcf8f586e39190f8c0c810395e12d952f383bb8e23dacd4c8cde9c92ef0",
+    "82ced4089e9af29845fcf48d2259935b7b14aeebb59de82756c6f78c8eb9708f",
+    "6f516ec1199c9c4876f878280f213ea8c63d90a131122a94a9a0194efdc04b53",
+    "af8f2c6a59d113187c29644fee983ead843275d58b7b2877e67fc06baca7f506",
+    "5486681b054defec791f4f45fa11a01e5c766418778d853c39b09742cbdf27fe",
 ];
 
 /// The version that this program writes.
@@ -71,6 +83,14 @@ pub(super) fn upgrade(connection: &mut Connection) -> Result<(), RepositoryError
     });
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
     upgraded
+}
+
+/// Brings a database to an older version, as the release of its day left it.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) fn upgrade_to(connection: &mut Connection, version: usize) {
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    Migrations::from_slice(&steps()).to_version(connection, version).unwrap();
 }
 
 /// Returns the version that the header of a checked database states.

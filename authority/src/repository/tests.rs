@@ -9,15 +9,20 @@ use chancery_formats::key::{Protection, PublicKey};
 use chancery_formats::seal::Role;
 use sha2::{Digest, Sha256};
 
+use super::catalog::Features;
 use super::*;
+use crate::workflow::entitlement::grant::{Order, grant_as, sold};
 
 mod append_only;
+mod approvals;
+mod catalog;
 mod covering;
 mod device_log;
 mod disk;
 mod issuing;
 mod opening;
 mod selling;
+pub(crate) mod tampering;
 mod upgrading;
 mod verifying;
 
@@ -57,7 +62,7 @@ fn authority(home: &Home) -> Repository {
         protection: Protection::Software,
     };
     repository.add_key(&key, NOW).unwrap();
-    repository.apply_catalog(&catalog(16), "text", NOW).unwrap();
+    repository.apply_catalog(&catalog_of(16), "text", NOW).unwrap();
     let customer = Customer { id: "acme".to_owned(), name: "Acme".to_owned(), added_at: NOW };
     repository.add_customer(&customer).unwrap();
     let authority =
@@ -66,31 +71,24 @@ fn authority(home: &Home) -> Repository {
     repository
 }
 
-fn catalog(channels: u64) -> Catalog {
+fn catalog_of(channels: u64) -> Catalog {
     let mut product = Product { name: "Pump".to_owned(), ..Product::default() };
     product.features.insert("logging".to_owned(), FeatureKind::Switch);
     product.features.insert("channels".to_owned(), FeatureKind::Limit);
     let standard = product.editions.entry("standard".to_owned()).or_default();
     standard.insert("logging".to_owned(), FeatureValue::On);
     standard.insert("channels".to_owned(), FeatureValue::Limit(channels));
-    product.editions.insert("empty".to_owned(), catalog::Features::new());
-    Catalog { products: [("pump".to_owned(), product)].into() }
+    product.editions.insert("empty".to_owned(), Features::new());
+    Catalog { products: [("pump".to_owned(), product)].into(), ..Catalog::default() }
 }
 
-fn grant(repository: &mut Repository, number: u8, quantity: u32) -> EntitlementId {
+const NOTE: Note<'static> = Note { by: "clerk", reason: "order 1", at: NOW };
+
+fn grant(repository: &mut Repository, number: u8, quantity: u64) -> EntitlementId {
     let id = EntitlementId([number; 8]);
-    let new = NewEntitlement {
-        id,
-        customer: "acme",
-        product: "pump",
-        edition: "standard",
-        quantity,
-        binding: Binding::Device,
-        site: None,
-        not_before: NOW,
-        not_after: None,
-    };
-    repository.grant(&new, NOW).unwrap();
+    let sold = sold(repository, "pump", "standard", Model::Perpetual, Binding::Device).unwrap();
+    let order = Order { customer: "acme", quantity, site: None, not_before: Some(NOW), not_after: None };
+    grant_as(repository, id, &order, &sold, &NOTE).unwrap();
     id
 }
 
@@ -102,6 +100,8 @@ fn license(entitlement: EntitlementId, device: u8, number: u8, revision: u64) ->
         device: Some(Thumbprint([device; 32])),
         revision,
         request_hash: Some([number; 32]),
+        grant: 1,
+        activation: None,
     }
 }
 

@@ -18,6 +18,7 @@ use chancery_verifier::{Refusal, VerifiedRequest, verify_license};
 use super::issuer::{Issuer, require_open};
 use super::revoked::Revoked;
 use super::signing::{attempt, open_key, operation};
+use super::terms::{Bound, One};
 use super::{issue as single, terms, trust};
 use crate::error::CommandError;
 use crate::log::SealedBatch;
@@ -67,6 +68,7 @@ pub fn issue(
     progress: &mut dyn FnMut(Stage, u64, u64),
 ) -> Result<Issued, CommandError> {
     let issuer = sealing_issuer(repository, now);
+    let grants_so_far = repository.grants_so_far()?;
     let checked = check::check(repository, issuer.as_ref().ok(), input, now, progress)?;
     let known = checked.input_hash().map(|hash| repository.batch_by_input(hash)).transpose()?.flatten();
     if let Some(batch) = known {
@@ -83,6 +85,10 @@ pub fn issue(
     let revoked = Revoked::load(repository)?;
     let mut writing = Writing { name, issuer: &issuer, known: Known::default(), revoked, now };
     let first = begin(repository, &issuer, &keys, Some(&input_hash), now, |writer| {
+        // What was granted since was not looked at for its approvals.
+        if writer.grants_so_far()? != grants_so_far {
+            return Err(changed());
+        }
         let written = writing.write(input, writer, count, progress)?;
         // What was checked is what is issued, also where somebody changes the files meanwhile.
         if written == input_hash { Ok(()) } else { Err(changed()) }
@@ -293,19 +299,22 @@ impl Writing<'_> {
             // Once more, since the first pass did not keep others from writing.
             terms::require_granted(entitlement, verified.as_ref(), self.now)?;
             self.issuer.require_scope(entitlement)?;
-            let revision = writer.next_revision(entitlement.id, device)?;
-            let least_list = self.revoked.least_list(verified.as_ref());
-            let payload = terms::encode(
-                &self.name,
-                entitlement,
-                verified.as_ref(),
+            let one = One {
                 id,
-                revision,
-                least_list,
-                self.now,
-            )?;
-            let request_hash = request.as_deref().map(rows::hash_of);
-            let license = NewLicense { id, entitlement: entitlement.id, device, revision, request_hash };
+                revision: writer.next_revision(entitlement.id, device)?,
+                bound: verified.as_ref().map(Bound::to_asker).unwrap_or_default(),
+                least_revocation_list: self.revoked.least_list(verified.as_ref()),
+            };
+            let payload = terms::encode(&self.name, entitlement, &one, self.now)?;
+            let license = NewLicense {
+                id,
+                entitlement: entitlement.id,
+                device,
+                revision: one.revision,
+                request_hash: request.as_deref().map(rows::hash_of),
+                grant: entitlement.revision,
+                activation: None,
+            };
             writer.push(&header, &payload, &license)?;
             done += 1;
             progress(Stage::Writing, done, count);

@@ -13,15 +13,15 @@ use chancery_formats::id::{AuthorityId, LicenseId, Thumbprint};
 use chancery_formats::key::Algorithm;
 use chancery_hsm_config::{Key, PinSource, SoftwareKey};
 use chancery_verifier::device::{Component, collect};
-use chancery_verifier::{Context, Decision, Draft, Pin, Refusal, Trust, decide, verify_license};
+use chancery_verifier::{Context, Decision, Draft, Facts, Pin, Refusal, Trust, decide, verify_license};
 
-use super::entitlement::{Grant, grant};
+use super::entitlement::grant::{Order, grant, sold};
 use super::export::{Targets, reserve};
 use super::init::{Plan, init};
 use super::{catalog, issue, random, trust};
 use crate::error::CommandError;
 use crate::home::Home;
-use crate::repository::{Binding, Customer, Entitlement, Repository};
+use crate::repository::{Binding, Customer, Entitlement, Model, Note, Repository};
 
 const CATALOG: &str = r#"[[product]]
 id = "pump"
@@ -117,17 +117,16 @@ impl Authority {
         self.repository.apply_catalog(&catalog, &text, now)?;
         let customer = Customer { id: "acme".to_owned(), name: "Acme Water".to_owned(), added_at: now };
         self.repository.add_customer(&customer)?;
-        let wanted = Grant {
+        let sold = sold(&self.repository, "pump", "standard", Model::Subscription, Binding::Device)?;
+        let order = Order {
             customer: "acme",
-            product: "pump",
-            edition: "standard",
             quantity: 1,
-            binding: Binding::Device,
             site: None,
             not_before: None,
             not_after: Some(now + YEAR_SECS),
         };
-        Ok(grant(&mut self.repository, &wanted, now)?)
+        let note = Note { by: "demo", reason: "order 1", at: now };
+        grant(&mut self.repository, &order, &sold, &note)
     }
 
     /// Issues the license that answers a request, as files.
@@ -229,6 +228,7 @@ impl Site {
                 product: "pump",
                 device_key: Some(self.device()),
                 components: &self.components,
+                facts: Facts::default(),
             };
             Ok(decide(&verified, &context, Some(FEATURE)))
         });

@@ -1,79 +1,134 @@
-//! Granting entitlements.
+//! The life of entitlements: each change a new grant, checked against the state it is made on, in one transaction.
 //!
-//! Not here: amending them, licenses drawn from them.
+//! Nothing is ever written over. Who changed what, when and why is part of each grant; a change that is refused
+//! leaves no trace. What is revoked stays so, and what is suspended is resumed before anything else is done to it.
+//! Not here: licenses drawn from entitlements, who must approve.
 
+use chancery_formats::grant::{Change, State};
 use chancery_formats::id::EntitlementId;
 
-use super::term;
-use crate::repository::entitlement::{Binding, Entitlement, NewEntitlement};
-use crate::repository::{Repository, RepositoryError};
+use super::approval::gate;
+use super::label;
+use crate::error::CommandError;
+use crate::repository::{Entitlement, GrantWriter, Note, Repository};
 
-/// What is to be granted.
-#[derive(Clone, Debug)]
-pub struct Grant<'a> {
-    /// Id of the customer.
-    pub customer: &'a str,
-    /// Product in the catalog.
-    pub product: &'a str,
-    /// Edition of that product.
-    pub edition: &'a str,
-    /// Devices that may hold a license, or licenses where they are bound to none; at least 1.
-    pub quantity: u32,
-    /// What its licenses are bound to.
-    pub binding: Binding,
-    /// The site that its licenses name: where they are bound to it, and else for people.
-    pub site: Option<&'a str>,
-    /// First second of the term, in Unix seconds; `None` is the start of the present UTC day.
-    pub not_before: Option<u64>,
-    /// Last second of the term, in Unix seconds; `None` is perpetual.
-    pub not_after: Option<u64>,
+pub mod amend;
+pub mod convert;
+pub mod grant;
+pub mod history;
+pub mod island;
+pub mod renew;
+pub mod resale;
+pub mod standing;
+pub mod transfer;
+
+/// An entitlement before and after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// As it was.
+    pub before: Entitlement,
+    /// As it is.
+    pub after: Entitlement,
 }
 
-/// Why nothing was granted.
-#[derive(Debug, thiserror::Error)]
-pub enum GrantError {
-    /// The term ends before it starts.
-    #[error("the term ends before it starts")]
-    EmptyTerm,
-    /// Licenses that are bound to a site, and no site.
-    #[error("licenses that are bound to a site name one")]
-    SiteMissing,
-    /// The operating system gives no random bytes.
-    #[error("the operating system gives no random bytes")]
-    Random(#[source] getrandom::Error),
-    /// The repository refuses.
-    #[error(transparent)]
-    Repository(#[from] RepositoryError),
-}
-
-/// Grants an edition of the catalog to a customer under a new random id; `now` is Unix seconds.
+/// Changes an entitlement that is in force: `work` gets it as it is and makes of it what it shall be, or refuses.
 ///
 /// # Errors
 ///
-/// [`GrantError`]; nothing is granted then.
-pub fn grant(repository: &mut Repository, grant: &Grant<'_>, now: u64) -> Result<Entitlement, GrantError> {
-    // A term that starts this second would not have begun for a site whose clock is a minute behind.
-    let not_before = grant.not_before.unwrap_or_else(|| term::start_of_day(now));
-    if grant.not_after.is_some_and(|end| end < not_before) {
-        return Err(GrantError::EmptyTerm);
-    }
-    if grant.binding == Binding::Site && grant.site.is_none() {
-        return Err(GrantError::SiteMissing);
-    }
-    let mut id = [0; 8];
-    getrandom::fill(&mut id).map_err(GrantError::Random)?;
-    let id = EntitlementId(id);
-    let new = NewEntitlement {
-        id,
-        customer: grant.customer,
-        product: grant.product,
-        edition: grant.edition,
-        quantity: grant.quantity,
-        binding: grant.binding,
-        site: grant.site,
-        not_before,
-        not_after: grant.not_after,
-    };
-    repository.grant(&new, now)?;
-    Ok(repository.entitlement(id)?)
+/// Those of `work`; `nothing-changed`; what keeps an entitlement from being changed.
+fn change(
+    repository: &mut Repository,
+    id: EntitlementId,
+    kind: Change,
+    note: &Note<'_>,
+    work: impl FnOnce(&mut GrantWriter<'_>, &mut Entitlement) -> Result<(), CommandError>,
+) -> Result<Changed, CommandError> {
+    gate::change(repository, note, |writer| change_within(writer, id, kind, note, work))
 }
+
+/// Does as [`change`], in the transaction of the caller.
+fn change_within(
+    writer: &mut GrantWriter<'_>,
+    id: EntitlementId,
+    kind: Change,
+    note: &Note<'_>,
+    work: impl FnOnce(&mut GrantWriter<'_>, &mut Entitlement) -> Result<(), CommandError>,
+) -> Result<Changed, CommandError> {
+    require_note(note)?;
+    let before = writer.entitlement(id)?;
+    before.require_active()?;
+    let mut state = before.clone();
+    work(writer, &mut state)?;
+    if state == before {
+        return Err(CommandError::refused("nothing-changed", format!("entitlement {id} is so already"))
+            .hint("see what it grants with `chancery entitlement show`"));
+    }
+    let after = writer.record(&state, kind, note)?;
+    Ok(Changed { before, after })
+}
+
+/// Refuses a name or a reason that cannot be shown to those who read the history.
+fn require_note(note: &Note<'_>) -> Result<(), CommandError> {
+    for (text, code, what, option) in [
+        (note.by, "name-refused", "the name of who does it", "--by"),
+        (note.reason, "reason-refused", "the reason", "--reason"),
+    ] {
+        label::check(text).map_err(|error| {
+            CommandError::refused(code, format!("{what} cannot be used"))
+                .cause(error.to_string())
+                .hint(format!("give 1 to 128 bytes of plain text with `{option}`"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses an end before the beginning.
+fn require_term(not_before: u64, not_after: Option<u64>) -> Result<(), CommandError> {
+    if not_after.is_some_and(|end| end < not_before) {
+        return Err(
+            CommandError::usage("the term ends before it starts").hint("correct `--from` or `--until`")
+        );
+    }
+    Ok(())
+}
+
+/// Refuses an island, whose terms are those of what it is an island of.
+fn require_no_island(state: &Entitlement, what: &str) -> Result<(), CommandError> {
+    match state.parent {
+        None => Ok(()),
+        Some(parent) => {
+            let message = format!("entitlement {} is an island of {parent}, and an island {what}", state.id);
+            Err(CommandError::refused("island-fixed", message).hint(
+                "give its activations back with `chancery entitlement amend --quantity`, and split again",
+            ))
+        }
+    }
+}
+
+/// Refuses an end before that of an island.
+fn require_islands_within(
+    writer: &GrantWriter<'_>,
+    id: EntitlementId,
+    not_after: Option<u64>,
+) -> Result<(), CommandError> {
+    let Some(end) = not_after else { return Ok(()) };
+    let outlives = |island: &Entitlement| {
+        let is_open = island.quantity > 0 && island.state != State::Revoked;
+        is_open && island.not_after.is_none_or(|last| last > end)
+    };
+    match writer.islands(id)?.iter().find(|island| outlives(island)) {
+        None => Ok(()),
+        Some(island) => Err(outlives_parent(island.id, id)),
+    }
+}
+
+/// The refusal of an island that would run longer than what it is an island of.
+fn outlives_parent(island: EntitlementId, parent: EntitlementId) -> CommandError {
+    let message = format!("island {island} would run longer than entitlement {parent}");
+    CommandError::refused("island-outlives", message)
+        .hint("renew the entitlement first, or choose an end within its term")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

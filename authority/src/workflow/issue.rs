@@ -11,13 +11,16 @@ use chancery_formats::license::License;
 use chancery_formats::trust::{Bundle, KeyMode};
 use chancery_hsm_config::PinSource;
 use chancery_verifier::{
-    Reason, Refusal, Trust, VerifiedRequest, decide_for_request, decide_term, verify_license, verify_request,
+    Favorable, Reason, Refusal, Trust, VerifiedRequest, decide_for_holder, decide_for_request,
+    verify_license, verify_request,
 };
 use sha2::{Digest, Sha256};
 
+use super::approval::recheck::Vouching;
 use super::issuer::{Issuer, require_open};
 use super::revoked::Revoked;
 use super::signing::{open_key, resume_direct, sign_direct};
+use super::terms::{Bound, One};
 use super::{batch, random, terms, trust};
 use crate::error::CommandError;
 use crate::log::sealed;
@@ -66,22 +69,39 @@ pub fn prepare(
         && let Some(known) = repository.license_by_request(hash)?
     {
         terms::require_entitlement(entitlement, known.entitlement)?;
+        repository.entitlement(entitlement)?.require_active()?;
         revoked.refuse(Some(known.id), known.device, entitlement, &known.customer)?;
+        Vouching::load(repository)?.require(repository, entitlement)?;
         return again(repository, known.log_index);
     }
     let issuer = Issuer::in_force(repository, now)?;
     let entitlement = repository.entitlement(entitlement)?;
     terms::require_granted(&entitlement, verified.as_ref(), now)?;
+    Vouching::load(repository)?.require(repository, entitlement.id)?;
     issuer.require_scope(&entitlement)?;
     let id = LicenseId(random()?);
     let device = verified.as_ref().map(VerifiedRequest::device);
     revoked.refuse(None, device, entitlement.id, &entitlement.customer)?;
-    let least_list = revoked.least_list(verified.as_ref());
-    let revision = repository.next_revision(entitlement.id, device)?;
+    if let Some(device) = device {
+        repository.require_first_trial(entitlement.id, device)?;
+    }
+    let one = One {
+        id,
+        revision: repository.next_revision(entitlement.id, device)?,
+        bound: verified.as_ref().map(Bound::to_asker).unwrap_or_default(),
+        least_revocation_list: revoked.least_list(verified.as_ref()),
+    };
     let name = repository.authority()?.name;
-    let payload = terms::encode(&name, &entitlement, verified.as_ref(), id, revision, least_list, now)?;
-    let unsigned = Unsigned::new(&issuer.header(), payload);
-    let license = NewLicense { id, entitlement: entitlement.id, device, revision, request_hash };
+    let unsigned = Unsigned::new(&issuer.header(), terms::encode(&name, &entitlement, &one, now)?);
+    let license = NewLicense {
+        id,
+        entitlement: entitlement.id,
+        device,
+        revision: one.revision,
+        request_hash,
+        grant: entitlement.revision,
+        activation: None,
+    };
     let length = match issuer.mode {
         KeyMode::Direct => unsigned.sign(&[0; 64]).len(),
         KeyMode::Seal => unsigned.sign(&issuer.longest_seal_of_one(now)).len(),
@@ -201,10 +221,17 @@ impl Prepared {
             _ => alarm(refusal.code(), refusal.to_string()),
         };
         let verified = verify_license(license, trust).map_err(refused)?;
-        let now = now.max(verified.license().not_before.unwrap_or(0));
+        let claims = verified.license();
+        let now = now.max(claims.not_before.unwrap_or(0));
+        // What the site alone knows (its version, users, units) is no alarm here; terms that no site can meet are.
+        let favorable = Favorable::to(claims);
+        let facts = favorable.facts();
         let decision = match request {
-            Some(request) => decide_for_request(&verified, &verify_request(request).map_err(refused)?, now),
-            None => decide_term(&verified, now),
+            Some(request) => {
+                let request = verify_request(request).map_err(refused)?;
+                decide_for_request(&verified, &request, &facts, now, None)
+            }
+            None => decide_for_holder(&verified, &facts, now),
         };
         if decision.verdict.may_run() || decision.reason == Reason::Expired {
             return Ok(()); // an old license that is exported again may have ended since
@@ -232,7 +259,7 @@ fn not_a_request(bytes: &[u8], refusal: &Refusal) -> CommandError {
 }
 
 /// Prepares a license that stands in the log already, signed or not, by the key that its header names.
-fn again(repository: &Repository, log_index: u64) -> Result<Prepared, CommandError> {
+pub(super) fn again(repository: &Repository, log_index: u64) -> Result<Prepared, CommandError> {
     let leaf = repository.leaf(log_index)?;
     let license = License::decode(&leaf.payload)?;
     let (id, not_after, device) = (license.id, license.not_after, license.device_key);

@@ -6,6 +6,7 @@
 use chancery_formats::cose::{Header, Mode};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, KeyId, Thumbprint};
+use chancery_formats::license::{Enforcement, EnforcementMode};
 use chancery_formats::merkle::Hash;
 use chancery_formats::seal::{OwnedStatement, Role, Seal, Signer};
 use chancery_formats::trust::KeyMode;
@@ -36,7 +37,7 @@ pub struct Issuer {
 #[derive(Clone, Debug, Default)]
 struct Bounds {
     products: Option<Vec<String>>,
-    has_territories: bool,
+    territories: Option<Vec<String>>,
     longest_term_secs: Option<u64>,
 }
 
@@ -55,7 +56,11 @@ impl Issuer {
         let products = record.scope.products.as_ref();
         let bounds = Bounds {
             products: products.map(|names| names.iter().map(ToOwned::to_owned).collect()),
-            has_territories: record.scope.territories.is_some(),
+            territories: record
+                .scope
+                .territories
+                .as_ref()
+                .map(|names| names.iter().map(ToOwned::to_owned).collect()),
             longest_term_secs: record.scope.longest_term_secs,
         };
         let mode = record.mode;
@@ -110,14 +115,23 @@ impl Issuer {
     ///
     /// `out-of-scope`, as the verifier would say of the license.
     pub fn require_scope(&self, entitlement: &Entitlement) -> Result<(), CommandError> {
-        let Bounds { products, has_territories, longest_term_secs } = &self.bounds;
+        let Bounds { products, territories, longest_term_secs } = &self.bounds;
         let what = if products.as_ref().is_some_and(|known| !known.contains(&entitlement.product)) {
             format!("product {}", entitlement.product)
-        } else if *has_territories {
+        } else if territories.is_some() && entitlement.territory.is_empty() {
             "licenses without a territory".to_owned()
+        } else if territories
+            .as_ref()
+            .is_some_and(|known| !entitlement.territory.iter().all(|country| known.contains(country)))
+        {
+            "such a territory".to_owned()
         } else if longest_term_secs.is_some_and(|longest| {
-            let length = entitlement.not_after.map(|end| end.saturating_sub(entitlement.not_before));
-            length.is_none_or(|length| length > longest)
+            let Enforcement { mode, grace_secs, .. } = entitlement.enforcement;
+            // What runs on after its end, in grace or for ever, is no shorter for having one.
+            let runs = entitlement
+                .not_after
+                .map(|end| end.saturating_add(grace_secs).saturating_sub(entitlement.not_before));
+            mode != EnforcementMode::Deny || runs.is_none_or(|runs| runs > longest)
         }) {
             "so long a term".to_owned()
         } else {

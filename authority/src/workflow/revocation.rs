@@ -74,13 +74,27 @@ pub fn add(
     let target = resolve(repository, named)?;
     let mut targets: Vec<_> = repository.revocations()?.into_iter().map(|entry| entry.target).collect();
     targets.push(target.clone());
-    let whole = encode(repository.authority()?.id, u64::MAX, Some([0; 32]), now, &targets)?;
+    require_place(repository.authority()?.id, &targets, now)?;
+    repository.add_revocation(&target, reason, now)?;
+    Ok(target)
+}
+
+/// Refuses what the next list, which holds all of `targets`, has no place for. `now` is Unix seconds.
+///
+/// # Errors
+///
+/// `list-full`.
+pub(super) fn require_place(
+    authority: AuthorityId,
+    targets: &[RevocationTarget],
+    now: u64,
+) -> Result<(), CommandError> {
+    let whole = encode(authority, u64::MAX, Some([0; 32]), now, targets)?;
     if whole.len() + ENVELOPE_BYTES > MAX_DOCUMENT {
         return Err(CommandError::refused("list-full", "the revocation list has no place for more")
             .hint("revoke what stands above: the entitlement, the customer, or the key that issued"));
     }
-    repository.add_revocation(&target, reason, now)?;
-    Ok(target)
+    Ok(())
 }
 
 fn resolve(repository: &Repository, named: &Named) -> Result<RevocationTarget, CommandError> {

@@ -75,6 +75,14 @@ impl Revoked {
             .hint("see why with `chancery revocation list`; what is revoked stays so: grant something new"))
     }
 
+    /// Returns the least revocation list that a license accepts which follows another on the same device: the device
+    /// can have what the one before demanded.
+    #[must_use]
+    pub fn least_list_after(&self, before: Option<u64>) -> Option<u64> {
+        let least = self.travelling.max(before.unwrap_or(0).min(self.newest));
+        (least > 0).then_some(least)
+    }
+
     /// Returns the least revocation list that a license accepts which is issued now: never one that its device
     /// cannot have. A list travels with the newest bundle, and the request shows which one the device holds.
     #[must_use]

@@ -13,6 +13,7 @@ use chancery_formats::trust::{KeyMode, KeyRecord, Scope};
 use chancery_hsm_config::{HsmError, Key, KeyRef, PinSource, open_or_generate};
 use chancery_verifier::signature::VerifyingKey;
 
+use super::approver::require_no_approver;
 use super::attestation::{self, Vendor};
 use super::change::{self, Paper, Proposed, propose};
 use super::custody::{Asked, Custody};
@@ -362,6 +363,7 @@ fn check_known(repository: &Repository, role: Role, key: &PublicKey) -> Result<(
     if Custody::every_custodian(repository)?.contains(key) {
         return Err(two_roles(format!("key {kid} is a custodian's")));
     }
+    require_no_approver(repository, key)?;
     let keys = repository.keys()?;
     let known = keys.iter().find(|known| known.public_key == *key);
     // A key whose certification was begun and not ended may go on, in the same role.

@@ -2,18 +2,17 @@
 //!
 //! Not here: signing, and what is drawn from the entitlement (`issue`, `batch`).
 
-use chancery_formats::id::{EntitlementId, LicenseId};
-use chancery_formats::license::{Device, Enforcement, Feature, Features, License, Terms};
+use chancery_formats::id::{EntitlementId, LicenseId, Thumbprint};
+use chancery_formats::license::{Device, License, Terms};
 use chancery_verifier::VerifiedRequest;
 
 use crate::error::CommandError;
-use crate::repository::catalog::FeatureValue;
 use crate::repository::{Binding, Entitlement};
 
 /// The terms schema that this release writes.
 const TERMS_SCHEMA: u64 = 1;
 
-/// Refuses what an entitlement does not grant at `now`, in Unix seconds: a request for something else, none where
+/// Refuses what an entitlement does not grant at `now`, in Unix seconds: anything while it is not in force, a request for something else, none where
 /// its licenses are bound to devices, one where they are not.
 ///
 /// # Errors
@@ -24,6 +23,7 @@ pub fn require_granted(
     request: Option<&VerifiedRequest<'_>>,
     now: u64,
 ) -> Result<(), CommandError> {
+    entitlement.require_active()?;
     let id = entitlement.id;
     match (request, entitlement.binding) {
         (Some(request), Binding::Device) => require_match(entitlement, request)?,
@@ -44,7 +44,7 @@ pub fn require_granted(
     }
     if entitlement.not_after.is_some_and(|end| end < now) {
         return Err(CommandError::refused("entitlement-ended", format!("entitlement {id} has ended"))
-            .hint("grant a new entitlement"));
+            .hint("renew it with `chancery entitlement renew`, or grant a new one"));
     }
     Ok(())
 }
@@ -86,61 +86,76 @@ fn require_match(entitlement: &Entitlement, verified: &VerifiedRequest<'_>) -> R
     Ok(())
 }
 
-/// Encodes the license that an entitlement grants, to the device that asks or to none; `issuer` is the
-/// authority's name, `now` is Unix seconds.
+/// What a license is bound to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bound<'a> {
+    /// The key that the device must hold.
+    pub key: Option<Thumbprint>,
+    /// Components of the device.
+    pub device: Option<Device<'a>>,
+}
+
+impl<'a> Bound<'a> {
+    /// What answers a request is bound to: the device that asks.
+    #[must_use]
+    pub fn to_asker(verified: &VerifiedRequest<'a>) -> Self {
+        let request = verified.request();
+        let device = request.components.map(|components| Device {
+            k: required_matches(components.len()),
+            salt: request.salt(),
+            components,
+        });
+        Self { key: Some(verified.device()), device }
+    }
+
+    /// What follows a license is bound to: the same device.
+    #[must_use]
+    pub const fn as_before(license: &License<'a>) -> Self {
+        Self { key: license.device_key, device: license.terms.device }
+    }
+}
+
+/// What distinguishes one license of an entitlement from the others.
+#[derive(Clone, Copy, Debug)]
+pub struct One<'a> {
+    /// Random.
+    pub id: LicenseId,
+    /// Rises with each license of the same device.
+    pub revision: u64,
+    /// What it is bound to.
+    pub bound: Bound<'a>,
+    /// The least revocation list that it accepts.
+    pub least_revocation_list: Option<u64>,
+}
+
+/// Encodes a license that an entitlement grants, with the terms of its newest grant; `issuer` is the authority's
+/// name, `now` is Unix seconds.
 ///
 /// # Errors
 ///
-/// Features that no license can hold.
+/// Values that no license can hold.
 pub fn encode(
     issuer: &str,
     entitlement: &Entitlement,
-    verified: Option<&VerifiedRequest<'_>>,
-    id: LicenseId,
-    revision: u64,
-    least_revocation_list: Option<u64>,
+    one: &One<'_>,
     now: u64,
 ) -> Result<Vec<u8>, CommandError> {
-    let features: Vec<(&str, Feature)> = entitlement
-        .features
-        .iter()
-        .map(|(name, value)| match value {
-            FeatureValue::On => (name.as_str(), Feature::On),
-            FeatureValue::Limit(limit) => (name.as_str(), Feature::Limit(*limit)),
-        })
-        .collect();
-    let features = Features::encode(&features);
-    let device = verified.map(VerifiedRequest::request).and_then(|request| {
-        let components = request.components?;
-        Some(Device { k: required_matches(components.len()), salt: request.salt(), components })
-    });
-    let license = License {
-        issuer,
-        subject: &entitlement.subject(),
-        product: &entitlement.product,
-        not_after: entitlement.not_after,
-        not_before: Some(entitlement.not_before),
-        issued_at: now,
-        id,
-        device_key: verified.map(VerifiedRequest::device),
-        terms: Terms {
-            entitlement: entitlement.id,
-            edition: &entitlement.edition,
-            revision,
-            features: Features::decode(&features)?,
-            versions: None,
-            seats: None,
-            device,
-            territory: None,
-            support: None,
-            enforcement: Enforcement::default(),
-            distribution: None,
-            least_revocation_list,
-            bindings: None,
-            users: None,
-        },
+    let One { id, revision, bound, least_revocation_list } = *one;
+    let encode = |terms: Terms<'_>| {
+        let license = License {
+            issuer,
+            subject: &entitlement.subject(),
+            product: &entitlement.product,
+            not_after: entitlement.not_after,
+            not_before: Some(entitlement.not_before),
+            issued_at: now,
+            id,
+            device_key: bound.key,
+            terms: Terms { revision, device: bound.device, least_revocation_list, ..terms },
+        };
+        license.encode()
     };
-    Ok(license.encode())
+    Ok(entitlement.with_terms(encode)?)
 }
 
 /// Two thirds of the components, rounded up: one of three may change, and a copied disk is not enough.

@@ -9,15 +9,19 @@ use std::path::PathBuf;
 use chancery_authority::error::CommandError;
 use chancery_authority::log::sealed;
 use chancery_authority::log::verify::verify;
-use chancery_authority::repository::{Binding, KeyClosing, NewEntitlement, Repository, Standing};
+use chancery_authority::repository::{FeatureValue, KeyClosing, Repository, RevocationTarget, Standing};
 use chancery_authority::workflow::batch::export::{Exported, export};
 use chancery_authority::workflow::batch::{self, Input, Issued};
 use chancery_authority::workflow::custody::Asked;
+use chancery_authority::workflow::entitlement::amend::{Amendment, amend};
+use chancery_authority::workflow::entitlement::standing::suspend;
 use chancery_authority::workflow::role::{Addition, Bounds, Place, Vouching, add};
+use chancery_authority::workflow::update::update;
 use chancery_authority::workflow::{issue, trust};
 use chancery_carriers::report::Exit;
 use chancery_formats::id::EntitlementId;
 use chancery_formats::key::{Algorithm, Protection};
+use chancery_formats::license::Feature;
 use chancery_formats::seal::{Role, Seal};
 use chancery_formats::trust::KeyMode;
 use chancery_hsm_config::{Key, KeyRef, PinSource, SoftwareKey};
@@ -53,9 +57,7 @@ impl Vendor {
             vouching: Vouching::Without,
         };
         add(&mut repository, &addition, &Asked::default(), &mut pins(), NOW + 1).unwrap();
-        let new =
-            NewEntitlement { binding: Binding::Site, site: Some("north"), ..homes::entitlement(NORTH, 600) };
-        repository.grant(&new, NOW).unwrap();
+        homes::grant(&mut repository, NORTH, 600, Some("north"));
         Self { desk, repository }
     }
 
@@ -159,9 +161,9 @@ fn a_batch_waits_for_its_witness_and_stands_with_its_signature() {
     repository.keep_batch_signature(first, missing[0], &signature, None, NOW + 4).unwrap();
     assert_eq!(batch::settle(repository, &issued.batch, &[], NOW + 5).unwrap(), []);
     assert_eq!(vendor.verify_all(), 3);
-    let exported = Exported { written: 3, passed_over: 0, revoked: 0 };
+    let exported = Exported { written: 3, passed_over: 0, revoked: 0, suspended: 0 };
     assert_eq!(vendor.export(&issued, "files").unwrap(), exported);
-    let exported = Exported { written: 0, passed_over: 3, revoked: 0 };
+    let exported = Exported { written: 0, passed_over: 3, revoked: 0, suspended: 0 };
     assert_eq!(vendor.export(&issued, "files").unwrap(), exported);
 }
 
@@ -251,4 +253,76 @@ fn what_the_key_may_not_sign_is_refused_before_it_is_drawn() {
         assert!(cause.starts_with("line 1: out-of-scope: ") && cause.contains(what), "{cause}");
         assert_eq!(vendor.repository.entitlement(NORTH).unwrap().used, 0);
     }
+}
+
+/// Grants more of a feature than was sold.
+fn amend_channels(vendor: &mut Vendor, limit: u64) {
+    let features = [("channels".to_owned(), Some(FeatureValue::Limit(limit)))].into();
+    let amendment = Amendment { features, ..Amendment::default() };
+    amend(&mut vendor.repository, NORTH, &amendment, &homes::NOTE).unwrap();
+}
+
+#[test]
+fn an_update_goes_on_with_each_activation_and_signs_nothing_twice() {
+    let mut vendor = Vendor::new(&[], Bounds::default());
+    let stick = vendor.desk.file("stick");
+    let nobody = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 4).unwrap_err();
+    assert_eq!(nobody.code(), "update-nobody");
+    let rows = vendor.rows("rows.jsonl", 3);
+    vendor.issue(&rows, "").unwrap();
+    amend_channels(&mut vendor, 32);
+    let done = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 5).unwrap();
+    assert_eq!((done.new, done.licenses.len(), done.revoked), (3, 3, 0));
+    assert_eq!(done.folder, stick.join(format!("{NORTH}-2")));
+    assert_eq!(vendor.repository.entitlement(NORTH).unwrap().used, 3);
+    let (_, trust) = trust::bundle(&vendor.repository).unwrap();
+    for license in &done.licenses {
+        let document = fs::read(&license.file).unwrap();
+        let verified = verify_license(&document, &trust).unwrap();
+        assert_eq!(verified.license().terms.features.get("channels"), Some(Feature::Limit(32)));
+    }
+    let again = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 6).unwrap();
+    assert_eq!((again.new, &again.licenses), (0, &done.licenses));
+    assert_eq!(vendor.verify_all(), 6);
+
+    // What is withdrawn is passed over, and a file of somebody else's stays as it is.
+    let target = RevocationTarget::License(done.licenses[0].id);
+    vendor.repository.add_revocation(&target, "lost", NOW).unwrap();
+    fs::write(&done.licenses[1].file, "something else").unwrap();
+    let error = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 7).unwrap_err();
+    assert_eq!(error.code(), "file-other");
+    fs::remove_file(&done.licenses[1].file).unwrap();
+    let without = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 7).unwrap();
+    assert_eq!((without.new, without.licenses.len(), without.revoked), (0, 2, 1));
+}
+
+#[test]
+fn an_update_waits_for_the_witness_and_goes_on() {
+    let (mut vendor, _) = Vendor::witnessed();
+    let rows = vendor.rows("rows.jsonl", 2);
+    vendor.issue(&rows, "").unwrap();
+    amend_channels(&mut vendor, 32);
+    let stick = vendor.desk.file("stick");
+    for _ in 0..2 {
+        let error = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 5).unwrap_err();
+        assert_eq!(error.code(), "signature-missing");
+        assert_eq!(vendor.repository.licenses().unwrap().len(), 4);
+    }
+}
+
+#[test]
+fn nothing_of_a_suspended_entitlement_leaves() {
+    let mut vendor = Vendor::new(&[], Bounds::default());
+    let rows = vendor.rows("rows.jsonl", 3);
+    let issued = vendor.issue(&rows, "").unwrap();
+    suspend(&mut vendor.repository, NORTH, &homes::NOTE).unwrap();
+    let withheld = Exported { written: 0, passed_over: 0, revoked: 0, suspended: 3 };
+    assert_eq!(vendor.export(&issued, "out").unwrap(), withheld);
+    let error = vendor.issue(&rows, "more").unwrap_err();
+    assert_eq!(error.code(), "batch-rows-refused");
+    assert!(error.report().causes[0].contains("entitlement-suspended"), "{:?}", error.report().causes);
+    let stick = vendor.desk.file("stick");
+    let error = update(&mut vendor.repository, NORTH, &stick, &mut pins(), NOW + 5).unwrap_err();
+    assert_eq!(error.code(), "entitlement-suspended");
+    assert!(!stick.exists());
 }

@@ -166,7 +166,7 @@ fn sell(repository: &mut Repository) {
     let customer = Customer { id: "acme".to_owned(), name: "Müller & Søn".to_owned(), added_at: NOW };
     repository.add_customer(&customer).unwrap();
     for (id, quantity) in [(ENTITLEMENT, 2), (SPENT, 1), (INTERRUPTED, 1)] {
-        repository.grant(&homes::entitlement(id, quantity), NOW).unwrap();
+        homes::grant(repository, id, quantity, None);
     }
 }
 

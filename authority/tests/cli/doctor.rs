@@ -90,7 +90,7 @@ fn a_folder_that_documents_are_written_to_is_looked_at() {
 fn a_home_in_use_is_seen_as_it_stands() {
     let folder = Folder::new();
     let mut writer = homes::open_authority(&folder.home());
-    writer.grant(&homes::entitlement(EntitlementId([9; 8]), 1), homes::NOW).unwrap();
+    homes::grant(&mut writer, EntitlementId([9; 8]), 1, None);
     homes::interrupt(&mut writer);
     assert!(folder.home().write_ahead_log().metadata().unwrap().len() > 0);
     let (exit, report) = findings(&folder.home());

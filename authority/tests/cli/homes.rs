@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chancery_authority::home::Home;
 use chancery_authority::repository::{
-    Authority, Binding, Customer, NewEntitlement, NewKey, NewLeaf, NewLicense, NewOperation, Repository,
+    Authority, Binding, Customer, Model, NewKey, NewLeaf, NewLicense, NewOperation, Note, Repository,
 };
 use chancery_authority::workflow::catalog;
+use chancery_authority::workflow::entitlement::grant::{Order, grant_as, sold};
 use chancery_formats::document::Kind;
 use chancery_formats::id::{AuthorityId, EntitlementId, LicenseId, Thumbprint};
 use chancery_formats::key::{Protection, PublicKey};
@@ -22,6 +23,9 @@ pub const NOW: u64 = 1_793_534_400;
 
 /// An entitlement with two activations, one of them used.
 pub const ENTITLEMENT: EntitlementId = EntitlementId([1; 8]);
+
+/// Who grants what these homes hold.
+pub const NOTE: Note<'static> = Note { by: "Dana Keller", reason: "order 1", at: NOW };
 
 const ISSUER: PublicKey = PublicKey::Ed25519([7; 32]);
 const ROOT: PublicKey = PublicKey::Ed25519([8; 32]);
@@ -66,7 +70,7 @@ pub fn open_authority(home: &Home) -> Repository {
     repository.apply_catalog(&catalog::read(text).unwrap(), text, NOW).unwrap();
     let customer = Customer { id: "acme".to_owned(), name: "Müller & Søn".to_owned(), added_at: NOW };
     repository.add_customer(&customer).unwrap();
-    repository.grant(&entitlement(ENTITLEMENT, 2), NOW).unwrap();
+    grant(&mut repository, ENTITLEMENT, 2, None);
     repository.ballast().ensure().unwrap();
     let authority =
         Authority { id: AuthorityId([1; 32]), name: "vendor".to_owned(), root_version: 1, created_at: NOW };
@@ -74,19 +78,13 @@ pub fn open_authority(home: &Home) -> Repository {
     repository
 }
 
-/// A grant of the standard edition of `pump` to `acme` until the end of June 2027.
-pub fn entitlement(id: EntitlementId, quantity: u32) -> NewEntitlement<'static> {
-    NewEntitlement {
-        id,
-        customer: "acme",
-        product: "pump",
-        edition: "standard",
-        quantity,
-        binding: Binding::Device,
-        site: None,
-        not_before: NOW,
-        not_after: Some(1_814_399_999),
-    }
+/// Grants the standard edition of `pump` to `acme` until the end of June 2027, bound to devices or to a site.
+pub fn grant(repository: &mut Repository, id: EntitlementId, quantity: u64, site: Option<&str>) {
+    let binding = if site.is_some() { Binding::Site } else { Binding::Device };
+    let sold = sold(repository, "pump", "standard", Model::Subscription, binding).unwrap();
+    let not_after = Some(1_814_399_999);
+    let order = Order { customer: "acme", quantity, site, not_before: Some(NOW), not_after };
+    grant_as(repository, id, &order, &sold, &NOTE).unwrap();
 }
 
 fn add_keys(repository: &mut Repository) {
@@ -118,6 +116,8 @@ pub fn interrupt_by(repository: &mut Repository, issuer: Thumbprint, entitlement
         device: Some(Thumbprint([7; 32])),
         revision: 1,
         request_hash: Some([8; 32]),
+        grant: 1,
+        activation: None,
     };
     repository.begin(&leaf, &operation, Some(&license), NOW).unwrap();
 }

@@ -121,6 +121,8 @@ fn lose_an_answer() -> Lost {
         device: license.device_key,
         revision: 1,
         request_hash: Some(Sha256::digest(&request).into()),
+        grant: 1,
+        activation: None,
     };
     let mut repository = Repository::open(&desk.home()).unwrap();
     let record = key_of_role(&repository, Role::Issuer).unwrap();

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chancery_formats::approval::ApprovalRequest;
 use chancery_formats::document::{Kind, MAX_BUNDLE};
 use chancery_formats::text::{TextError, armor, decode_qr, frames};
 use chancery_formats::trust::{Bundle, Exchange};
@@ -183,6 +184,9 @@ impl Collected {
             }
             _ if Exchange::looks_like(&bytes) => {
                 self.add(path, Loaded { kind: Some(Kind::CeremonyExchange), bytes, carrier: Carrier::File })
+            }
+            _ if ApprovalRequest::looks_like(&bytes) => {
+                self.add(path, Loaded { kind: Some(Kind::ApprovalRequest), bytes, carrier: Carrier::File })
             }
             Err(_) => Err(LoadError::NotDocument { path: path_buf() }),
             Ok(text) if armor::is_armor(text) => {

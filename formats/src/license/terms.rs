@@ -23,7 +23,7 @@ pub use distribution::Distribution;
 pub use enforcement::{Enforcement, EnforcementMode};
 pub use names::Names;
 pub use users::Users;
-pub use versions::{Version, Versions};
+pub use versions::{Version, VersionError, Versions};
 
 /// Most components of a device binding.
 pub const MAX_COMPONENTS: u64 = 16;

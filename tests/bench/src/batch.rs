@@ -12,11 +12,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use chancery_authority::home::Home;
-use chancery_authority::repository::{Binding, Customer, NewLeaf, Repository};
+use chancery_authority::repository::{Binding, Customer, Model, NewLeaf, Note, Repository};
 use chancery_authority::workflow::custody::Asked;
-use chancery_authority::workflow::entitlement::{Grant, grant};
+use chancery_authority::workflow::entitlement::grant::{Order, grant, sold};
 use chancery_authority::workflow::init::{Plan, init};
 use chancery_authority::workflow::role::{Addition, Bounds, Place, Vouching, add};
+use chancery_authority::workflow::terms::{Bound, One};
 use chancery_authority::workflow::{catalog, terms};
 use chancery_formats::cose::{Header, Mode, Unsigned};
 use chancery_formats::document::Kind;
@@ -73,35 +74,22 @@ impl Desk {
             std::env::temp_dir().join(format!("chancery-bench-batch-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder).expect("a new folder");
         let home = Home::new(folder.join("home"));
-        let plan = Plan { name: "Northwind Controls GmbH", root_key: None, issuing_key: None };
-        init(&home, &plan, &mut pins(&[PASSPHRASE]), NOW).expect("an authority");
-        let mut repository = Repository::open(&home).expect("a home");
-        let reference = reference(module, number);
-        let addition = Addition {
-            role: Role::Issuer,
-            place: Place::Here { key: &reference, partner: None },
-            mode: Some(KeyMode::Seal),
-            co_signers: Vec::new(),
-            bounds: Bounds::default(),
-            vouching: Vouching::Without,
-        };
-        add(&mut repository, &addition, &Asked::default(), &mut pins(&[PASSPHRASE, PIN]), NOW + 1)
-            .expect("a key that seals");
+        let mut repository = sealing(&home, &reference(module, number));
         let text = catalog_text();
         repository.apply_catalog(&catalog::read(&text).expect("a catalog"), &text, NOW).expect("a catalog");
         let customer = Customer { id: "acme".to_owned(), name: "Acme".to_owned(), added_at: NOW };
         repository.add_customer(&customer).expect("a customer");
-        let wanted = Grant {
+        let sold =
+            sold(&repository, "pump", "standard", Model::Subscription, Binding::Site).expect("an edition");
+        let order = Order {
             customer: "acme",
-            product: "pump",
-            edition: "standard",
-            quantity: u32::try_from(licenses).expect("fewer licenses"),
-            binding: Binding::Site,
+            quantity: licenses,
             site: Some("north"),
             not_before: Some(NOW),
             not_after: Some(NOW + 365 * 86_400),
         };
-        let entitlement = grant(&mut repository, &wanted, NOW).expect("an entitlement").id;
+        let note = Note { by: "bench", reason: "order 1", at: NOW };
+        let entitlement = grant(&mut repository, &order, &sold, &note).expect("an entitlement").id;
         let row = format!("{{\"entitlement\":\"{entitlement}\"}}\n");
         std::fs::write(folder.join("rows.jsonl"), row.repeat(licenses as usize)).expect("a file");
         Self { folder, entitlement }
@@ -116,8 +104,9 @@ impl Desk {
         let start = Instant::now();
         for round in 0..rounds {
             let id = LicenseId((round as u128).to_be_bytes());
-            let payload =
-                terms::encode("Northwind Controls GmbH", &entitlement, None, id, round as u64 + 1, None, NOW);
+            let revision = round as u64 + 1;
+            let one = One { id, revision, bound: Bound::default(), least_revocation_list: None };
+            let payload = terms::encode("Northwind Controls GmbH", &entitlement, &one, NOW);
             sign_and_commit(&mut repository, &key, payload.expect("a license"));
         }
         start.elapsed() / u32::try_from(rounds).expect("few rounds")
@@ -125,31 +114,58 @@ impl Desk {
 
     /// Runs `chancery batch issue`; returns how long it ran, and the most memory that it held, in KiB.
     fn issue(&self, programs: &Path) -> (Duration, u64) {
-        let start = Instant::now();
-        let mut child = Command::new(programs.join("chancery"))
-            .current_dir(&self.folder)
-            .args(["--home", "home", "--pin-fd", "0", "batch", "issue", "--input", "rows.jsonl"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("a program");
-        let mut input = child.stdin.take().expect("its input");
-        writeln!(input, "{PIN}").expect("a PIN");
-        drop(input);
-        let mut peak = 0;
-        let status = loop {
-            peak = peak.max(peak_kib(child.id()).unwrap_or(0));
-            match child.try_wait().expect("a child") {
-                Some(status) => break status,
-                None => sleep(Duration::from_millis(2)),
-            }
-        };
-        let elapsed = start.elapsed();
-        assert!(status.success(), "batch issue fails");
-        assert!(peak > 0, "its memory was never seen");
+        let arguments = ["batch", "issue", "--input", "rows.jsonl"];
+        let (elapsed, peak) = chancery(programs, &self.folder, &arguments);
         assert!(peak <= 200 * 1000 * 1000 / 1024, "{peak} KiB are more than 200 MB");
         (elapsed, peak)
     }
+}
+
+/// Runs `chancery` on the home in a folder; returns how long it ran, and the most memory that it held, in KiB.
+pub fn chancery(programs: &Path, folder: &Path, arguments: &[&str]) -> (Duration, u64) {
+    let start = Instant::now();
+    let mut child = Command::new(programs.join("chancery"))
+        .current_dir(folder)
+        .args(["--home", "home", "--pin-fd", "0"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a program");
+    let mut input = child.stdin.take().expect("its input");
+    // Commands that need no key do not read it.
+    let _ = writeln!(input, "{PIN}");
+    drop(input);
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(peak_kib(child.id()).unwrap_or(0));
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None => sleep(Duration::from_millis(2)),
+        }
+    };
+    let elapsed = start.elapsed();
+    assert!(status.success(), "chancery {arguments:?} fails");
+    assert!(peak > 0, "its memory was never seen");
+    (elapsed, peak)
+}
+
+/// Makes an authority whose issuing key is the one named, and seals.
+pub fn sealing(home: &Home, key: &KeyRef) -> Repository {
+    let plan = Plan { name: "Northwind Controls GmbH", root_key: None, issuing_key: None };
+    init(home, &plan, &mut pins(&[PASSPHRASE]), NOW).expect("an authority");
+    let mut repository = Repository::open(home).expect("a home");
+    let addition = Addition {
+        role: Role::Issuer,
+        place: Place::Here { key, partner: None },
+        mode: Some(KeyMode::Seal),
+        co_signers: Vec::new(),
+        bounds: Bounds::default(),
+        vouching: Vouching::Without,
+    };
+    add(&mut repository, &addition, &Asked::default(), &mut pins(&[PASSPHRASE, PIN]), NOW + 1)
+        .expect("a key that seals");
+    repository
 }
 
 impl Drop for Desk {
@@ -177,7 +193,7 @@ fn peak_kib(process: u32) -> Option<u64> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-fn reference(module: &str, number: usize) -> KeyRef {
+pub fn reference(module: &str, number: usize) -> KeyRef {
     format!("pkcs11:token=bench;object=batch%20{number}?module-path={module}").parse().expect("a reference")
 }
 

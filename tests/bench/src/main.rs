@@ -2,7 +2,8 @@
 //!
 //! `chancery-bench [--smoke | --long] [--programs DIR]` prints Markdown. It asserts what does not depend on the
 //! machine: that all contenders decide alike, that verifying allocates nothing, what the tree of the log takes on the
-//! disk, and the processor time of a proof. Other times are for reading (`docs/performance.md`), never asserted. Not here:
+//! disk, the processor time of a proof, and that orders are no more than twenty times as dear as
+//! the bare insertion of their rows. Other times are for reading (`docs/performance.md`), never asserted. Not here:
 //! correctness, which the tests hold.
 
 mod allocations;
@@ -10,6 +11,7 @@ mod batch;
 mod contenders;
 mod log;
 mod measure;
+mod orders;
 mod signing;
 mod sizes;
 mod startup;
@@ -32,6 +34,10 @@ struct Effort {
     batch: u64,
     /// Licenses of each batch that is issued.
     licenses: &'static [u64],
+    /// Orders of the file that is imported.
+    orders: u64,
+    /// Entitlements among which one is looked up.
+    entitlements: u64,
 }
 
 const FULL: Effort = Effort {
@@ -41,9 +47,19 @@ const FULL: Effort = Effort {
     documents: 1_000_000,
     batch: 50_000,
     licenses: &[50_000],
+    orders: 50_000,
+    entitlements: 200_000,
 };
-const SMOKE: Effort =
-    Effort { rounds: 5, turn_millis: 1, starts: 3, documents: 200_000, batch: 500, licenses: &[500] };
+const SMOKE: Effort = Effort {
+    rounds: 5,
+    turn_millis: 1,
+    starts: 3,
+    documents: 200_000,
+    batch: 500,
+    licenses: &[500],
+    orders: 3_000,
+    entitlements: 5_000,
+};
 
 fn main() {
     let mut effort = FULL;
@@ -52,11 +68,18 @@ fn main() {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--smoke" => effort = SMOKE,
-            "--long" => (effort.documents, effort.licenses) = (10_000_000, &[50_000, 250_000, 1_000_000]),
+            "--long" => {
+                (effort.documents, effort.licenses) = (10_000_000, &[50_000, 250_000, 1_000_000]);
+                effort.entitlements = 1_000_000;
+            }
             "--log" => return log::run(effort),
             "--batch" => {
                 let programs = programs.expect("`--batch` stands behind `--programs DIR`");
                 return batch::run(&programs, effort);
+            }
+            "--orders" => {
+                let programs = programs.expect("`--orders` stands behind `--programs DIR`");
+                return orders::run(&programs, effort);
             }
             "--sign" => return signing::once(&arguments.collect::<Vec<_>>()),
             "--programs" => programs = arguments.next().map(PathBuf::from),
@@ -71,10 +94,11 @@ fn main() {
         Some(programs) => {
             startup::run(&programs, effort);
             batch::run(&programs, effort);
+            orders::run(&programs, effort);
         }
         None => {
             println!(
-                "\nStarting and batches were not measured: name the folder of the programs with `--programs`."
+                "\nStarting, batches and orders were not measured: name the folder of the programs with `--programs`."
             );
         }
     }

@@ -79,6 +79,10 @@ impl Seeds {
                 self.document(&all()?.concat())?;
             }
             "hex exchange request" | "hex exchange answer" => self.add("exchange", &all()?.concat())?,
+            "hex approval" => self.add("approval", Envelope::decode(&all()?.concat())?.payload)?,
+            "hex approval-request" => self.add("approval_request", &all()?.concat())?,
+            "hex site-record" => self.add("site_record", Envelope::decode(&all()?.concat())?.payload)?,
+            "hex grant" => self.add("grant", &all()?.concat())?,
             "hex possession" => self.add("possession", &all()?.concat())?,
             "hex transcript" => self.add("transcript", &all()?.concat())?,
             "hex seal" => self.add("seal", &all()?.concat())?,

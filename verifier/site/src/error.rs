@@ -12,7 +12,7 @@ use chancery_carriers::picture::PictureError;
 use chancery_carriers::report::{Exit, Report};
 use chancery_carriers::terminal::DoesNotFit;
 use chancery_hsm_config::HsmError;
-use chancery_verifier::{Reason, Refusal};
+use chancery_verifier::{Fact, Reason, Refusal};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -85,7 +85,11 @@ impl CommandError {
 
     /// A license that is genuine and yet denied; `what` says what it was wanted for.
     pub fn denied(what: impl Into<String>, reason: &Reason) -> Self {
-        Self::refused(reason.code(), format!("{}: {reason}", what.into())).hint(hint_of_reason(reason))
+        let hint = match reason {
+            Reason::FactUnknown { fact } => format!("tell {fact} with `{}`", option(*fact)),
+            _ => hint_of_reason(reason).into(),
+        };
+        Self::refused(reason.code(), format!("{}: {reason}", what.into())).hint(hint)
     }
 }
 
@@ -121,6 +125,22 @@ fn hint_of_refusal(refusal: &Refusal) -> &'static str {
     }
 }
 
+/// Returns the option of `check` that tells a fact.
+const fn option(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Binding => "--binding",
+        Fact::Channel => "--channel",
+        Fact::Groups => "--group",
+        Fact::Installs => "--installed-on",
+        Fact::Release => "--released",
+        Fact::Seat => "--seats-in-use",
+        Fact::Territory => "--territory",
+        Fact::Used => "--used",
+        Fact::User => "--user",
+        Fact::Version => "--version",
+    }
+}
+
 /// Returns the site administrator's next action when a license denies.
 fn hint_of_reason(reason: &Reason) -> &'static str {
     match reason {
@@ -137,13 +157,23 @@ fn hint_of_reason(reason: &Reason) -> &'static str {
         Reason::FeatureNotGranted => {
             "see what is granted with `chancery-site status`; the vendor can amend it"
         }
-        Reason::NotEnforced { .. } => {
-            "update this program, or ask the vendor for a license without that term"
-        }
         Reason::NotYetValid => {
             "wait until the term begins; if the clock of this machine is wrong, correct it"
         }
         Reason::ProductOther => "name the product that the license is for with --product",
+        Reason::QuotaExhausted { .. } => {
+            "ask the vendor for more units; `--explain` tells how many are missing"
+        }
+        Reason::ReleaseLater { .. } | Reason::VersionNewer { .. } => {
+            "go on with the version that the license covers, or ask the vendor to extend maintenance"
+        }
+        Reason::SeatsExhausted { .. } => "wait until somebody gives a seat back, or ask the vendor for more",
+        Reason::BindingBeyond { .. }
+        | Reason::ChannelOther
+        | Reason::InstallsExceeded { .. }
+        | Reason::TerritoryOther
+        | Reason::UserOther
+        | Reason::VersionOlder { .. } => "see what the license covers with `check --explain`",
         _ => "see `chancery-site status`",
     }
 }

@@ -41,6 +41,7 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
         ("new files", exported.written.to_string()),
         ("there before", exported.passed_over.to_string()),
         ("revoked, not written", exported.revoked.to_string()),
+        ("suspended, not written", exported.suspended.to_string()),
     ])?;
     Ok(printer.json(&json!({
         "batch": args.batch,
@@ -48,5 +49,6 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<(), CommandError> {
         "written": exported.written,
         "there_before": exported.passed_over,
         "revoked": exported.revoked,
+        "suspended": exported.suspended,
     }))?)
 }

@@ -2,15 +2,18 @@
 
 use super::*;
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 12] = [
     "bundle",
     "catalog_change",
+    "entitlement_grant",
     "license",
     "log_leaf",
     "operation",
     "operation_outcome",
+    "order_line",
     "revocation",
     "revocation_list",
+    "sales_order",
     "signed_document",
 ];
 
@@ -18,6 +21,15 @@ fn with_a_row_in_each() -> (Folder, Repository) {
     let folder = Folder::new();
     let mut repository = authority(&folder.home());
     let entitlement = grant(&mut repository, 1, 5);
+    let line = NewOrderLine {
+        number: "SO-1",
+        line: 1,
+        customer: "acme",
+        entitlement,
+        grant: [1; 32],
+        content: "{}",
+    };
+    repository.take_orders(NOW, |writer| writer.keep(&line)).unwrap();
     let intent = begin(&mut repository, &license(entitlement, 1, 1, 1)).unwrap();
     repository.complete(intent, b"signed", NOW).unwrap();
     let target = RevocationTarget::Customer("acme".to_owned());
@@ -70,6 +82,7 @@ fn numbers_have_no_gaps() {
         ("catalog_change", "number"),
         ("log_leaf", "log_index"),
         ("operation", "operation_id"),
+        ("order_line", "position"),
         ("revocation", "revocation_id"),
         ("revocation_list", "number"),
     ] {

@@ -69,7 +69,7 @@ fn a_newer_version_is_refused() {
     let folder = closed_authority();
     tamper(&folder.home(), "PRAGMA user_version = 99");
     let error = Repository::open(&folder.home()).unwrap_err();
-    assert_eq!(error.to_string(), "the authority database is of version 99; this program knows 4");
+    assert_eq!(error.to_string(), "the authority database is of version 99; this program knows 8");
     assert_eq!(code(&folder.home()), "database-newer");
 }
 
@@ -105,6 +105,8 @@ fn planted_and_missing_schema_is_refused() {
 fn damage_is_found() {
     let folder = closed_authority();
     let path = folder.home().database();
+    // Pages that hold nothing any more are nobody's loss.
+    tamper(&folder.home(), "VACUUM");
     let sound = fs::read(&path).unwrap();
 
     fs::write(&path, b"not a database, but long enough to have a header".repeat(10)).unwrap();

@@ -6,11 +6,11 @@ use super::*;
 fn a_catalog_that_changes_nothing_is_not_recorded() {
     let folder = Folder::new();
     let mut repository = authority(&folder.home());
-    assert_eq!(repository.apply_catalog(&catalog(16), "text", NOW).unwrap(), None);
-    assert_eq!(repository.apply_catalog(&catalog(16), "other text", NOW).unwrap(), None);
-    assert_eq!(repository.apply_catalog(&catalog(32), "text", NOW).unwrap(), Some(2));
-    assert_eq!(repository.apply_catalog(&catalog(16), "text", NOW).unwrap(), Some(3));
-    assert_eq!(repository.product("pump").unwrap(), catalog(16).products["pump"]);
+    assert_eq!(repository.apply_catalog(&catalog_of(16), "text", NOW).unwrap(), None);
+    assert_eq!(repository.apply_catalog(&catalog_of(16), "other text", NOW).unwrap(), None);
+    assert_eq!(repository.apply_catalog(&catalog_of(32), "text", NOW).unwrap(), Some(2));
+    assert_eq!(repository.apply_catalog(&catalog_of(16), "text", NOW).unwrap(), Some(3));
+    assert_eq!(repository.product("pump").unwrap(), catalog_of(16).products["pump"]);
     assert_eq!(count(&repository, "SELECT count(*) FROM catalog_change"), 3);
 }
 
@@ -20,55 +20,37 @@ fn a_later_catalog_alters_nothing_that_was_sold() {
     let mut repository = authority(&folder.home());
     let entitlement = grant(&mut repository, 1, 5);
     let sold = repository.entitlement(entitlement).unwrap();
-    assert_eq!(sold.features, catalog(16).products["pump"].editions["standard"]);
+    assert_eq!(sold.features, catalog_of(16).products["pump"].editions["standard"]);
 
-    let mut without_edition = catalog(64);
+    let mut without_edition = catalog_of(64);
     without_edition.products.get_mut("pump").unwrap().editions.remove("standard");
     repository.apply_catalog(&without_edition, "text", NOW).unwrap();
     assert_eq!(repository.entitlement(entitlement).unwrap(), sold);
 }
 
 #[test]
-fn products_that_a_file_does_not_name_stay() {
-    let folder = Folder::new();
-    let mut repository = authority(&folder.home());
-    let valve = Product { name: "Valve".to_owned(), ..Product::default() };
-    let other = Catalog { products: [("valve".to_owned(), valve)].into() };
-    assert_eq!(repository.apply_catalog(&other, "text", NOW).unwrap(), Some(2));
-    assert_eq!(repository.product("pump").unwrap(), catalog(16).products["pump"]);
-    assert_eq!(repository.product("valve").unwrap(), other.products["valve"]);
-}
-
-#[test]
 fn what_is_granted_must_exist() {
     let folder = Folder::new();
     let mut repository = authority(&folder.home());
-    let sound = NewEntitlement {
-        id: EntitlementId([1; 8]),
-        customer: "acme",
-        product: "pump",
-        edition: "standard",
-        quantity: 1,
-        binding: Binding::Device,
-        site: None,
-        not_before: NOW,
-        not_after: Some(NOW),
+    let sell = |repository: &Repository, product, edition| {
+        sold(repository, product, edition, Model::Subscription, Binding::Device)
     };
-    for (new, code) in [
-        (NewEntitlement { customer: "nobody", ..sound.clone() }, "customer-unknown"),
-        (NewEntitlement { product: "valve", ..sound.clone() }, "product-unknown"),
-        (NewEntitlement { edition: "gold", ..sound.clone() }, "edition-unknown"),
-    ] {
-        assert_eq!(repository.grant(&new, NOW).unwrap_err().code(), code);
-    }
+    assert_eq!(sell(&repository, "valve", "standard").unwrap_err().code(), "product-unknown");
+    assert_eq!(sell(&repository, "pump", "gold").unwrap_err().code(), "edition-unknown");
+    let order =
+        Order { customer: "acme", quantity: 1, site: None, not_before: Some(NOW), not_after: Some(NOW) };
+    let standard = sell(&repository, "pump", "standard").unwrap();
+    let nobody = Order { customer: "nobody", ..order };
+    let error = grant_as(&mut repository, EntitlementId([1; 8]), &nobody, &standard, &NOTE).unwrap_err();
+    assert_eq!(error.code(), "customer-unknown");
     assert_eq!(repository.entitlements().unwrap(), []);
-    repository.grant(&sound, NOW).unwrap();
-    repository
-        .grant(&NewEntitlement { id: EntitlementId([2; 8]), edition: "empty", ..sound }, NOW + 1)
-        .unwrap();
+    grant_as(&mut repository, EntitlementId([1; 8]), &order, &standard, &NOTE).unwrap();
+    let empty = sell(&repository, "pump", "empty").unwrap();
+    let later = Note { at: NOW + 1, ..NOTE };
+    grant_as(&mut repository, EntitlementId([2; 8]), &order, &empty, &later).unwrap();
     let granted = repository.entitlements().unwrap();
     assert_eq!((granted.len(), granted[0].not_after, granted[0].revision), (2, Some(NOW), 1));
-    assert_eq!(granted[1].features, catalog::Features::new());
+    assert_eq!(granted[1].features, Features::new());
     let unknown = repository.entitlement(EntitlementId([9; 8])).unwrap_err();
     assert_eq!(unknown.code(), "entitlement-unknown");
 }

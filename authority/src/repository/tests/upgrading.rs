@@ -36,7 +36,17 @@ fn an_old_database_keeps_what_it_holds() {
         let licenses = repository.licenses().unwrap();
         assert_eq!(licenses.len(), 1);
         assert!(licenses[0].signed_at.is_some());
-        assert_eq!(repository.entitlement(licenses[0].entitlement).unwrap().used, 1);
+        let entitlement = repository.entitlement(licenses[0].entitlement).unwrap();
+        assert_eq!((entitlement.used, entitlement.quantity, entitlement.revision), (1, 3, 1));
+        assert_eq!((entitlement.customer.as_str(), entitlement.edition.as_str()), ("acme", "standard"));
+        assert_eq!((entitlement.not_before, entitlement.not_after), (1_795_392_000, Some(4_102_444_799)));
+        assert_eq!((entitlement.model, entitlement.binding), (Model::Subscription, Binding::Device));
+        assert_eq!(entitlement.features["channels"], FeatureValue::Limit(16));
+        assert_eq!(entitlement.features["logging"], FeatureValue::On);
+        let grants = repository.grants(entitlement.id).unwrap();
+        assert_eq!((grants.len(), grants[0].at), (1, entitlement.granted_at));
+        assert_eq!(repository.entitlements_off_their_grant().unwrap(), []);
+        assert_eq!(repository.held_licenses(entitlement.id).unwrap()[0].grant, 1);
         assert!(repository.pending().unwrap().is_empty());
         let kinds = [Kind::Root, Kind::KeyRecord, Kind::License];
         for (log_index, kind) in (0..).zip(kinds) {
@@ -47,9 +57,71 @@ fn an_old_database_keeps_what_it_holds() {
         }
         let operations = "SELECT count(*) FROM operation WHERE message_bytes IS NULL AND leaf_count = 1";
         assert_eq!(count(&repository, operations), 3);
-        assert_eq!(count(&repository, "SELECT user_version FROM pragma_user_version"), 4);
+        assert_eq!(count(&repository, "SELECT user_version FROM pragma_user_version"), 8);
         assert_eq!(count(&repository, "PRAGMA foreign_keys"), 1);
     }
+}
+
+#[test]
+fn an_old_catalog_is_the_one_that_stands() {
+    for version in [1, 2] {
+        let folder = old_home(version);
+        let connection = Connection::open(folder.home().database()).unwrap();
+        // A file before the last one, and a product that the last one does not name.
+        connection
+            .execute_batch(
+                "INSERT INTO catalog_change SELECT 2, sha256, replace(text, '16', '32'), 8 FROM catalog_change;
+                 UPDATE edition_feature SET limit_value = 32 WHERE feature_id = 'channels';
+                 INSERT INTO product VALUES ('valve', 'Valve \"2\"');
+                 INSERT INTO edition VALUES ('valve', 'empty');",
+            )
+            .unwrap();
+        drop(connection);
+        let repository = Repository::open(&folder.home()).unwrap();
+        let state = repository.catalog_state().unwrap();
+        assert_eq!((state.newest, state.number, state.pilot.as_ref()), (2, 2, None));
+        let pump = &state.catalog.products["pump"];
+        assert_eq!((pump.name.as_str(), pump.features["logging"]), ("Pump Control", FeatureKind::Switch));
+        assert_eq!(pump.features["channels"], FeatureKind::Limit);
+        assert_eq!(pump.editions["standard"]["channels"], FeatureValue::Limit(32));
+        assert_eq!(pump.editions["standard"]["logging"], FeatureValue::On);
+        let valve = &state.catalog.products["valve"];
+        assert_eq!(
+            (valve.name.as_str(), valve.editions["empty"].len(), valve.features.len()),
+            ("Valve \"2\"", 0, 0)
+        );
+        // The first file was kept without the catalog that it made, and is read again.
+        assert_eq!(repository.catalog_of(1).unwrap(), None);
+        let first = crate::workflow::catalog::change::at(&repository, 1).unwrap();
+        assert_eq!(first.products["pump"].editions["standard"]["channels"], FeatureValue::Limit(16));
+        assert!(!first.products.contains_key("valve"));
+        assert_eq!(repository.changed_tables().unwrap(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_database_with_digests_keeps_them_right() {
+    for version in [3, 4] {
+        let folder = old_home(2);
+        let mut connection = Connection::open(folder.home().database()).unwrap();
+        let digests = digest::Digests::register(&connection).unwrap();
+        schema::upgrade_to(&mut connection, version);
+        assert_eq!(count_in(&connection, "SELECT count(*) FROM edition_feature"), 2);
+        drop((connection, digests));
+        let mut repository = Repository::open_unleased(&folder.home()).unwrap();
+        assert_eq!(repository.changed_tables().unwrap(), [""; 0], "version {version}");
+        assert!(repository.damage_in_depth().unwrap().is_empty());
+        let pump = repository.product("pump").unwrap();
+        assert_eq!(pump.editions["standard"]["channels"], FeatureValue::Limit(16));
+        // What is written from now on counts as well.
+        repository.apply_catalog(&catalog_of(64), "text", NOW).unwrap();
+        assert_eq!(repository.changed_tables().unwrap(), [""; 0], "version {version}");
+        assert_eq!(repository.catalog_changes().unwrap().len(), 2);
+    }
+}
+
+fn count_in(connection: &Connection, sql: &str) -> i64 {
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 #[test]

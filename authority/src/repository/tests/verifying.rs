@@ -70,7 +70,7 @@ impl World {
     pub(super) fn new() -> Self {
         let folder = Folder::new();
         let mut repository = Repository::create(&folder.home()).unwrap();
-        repository.apply_catalog(&catalog(16), "text", NOW).unwrap();
+        repository.apply_catalog(&catalog_of(16), "text", NOW).unwrap();
         let customer = Customer { id: "acme".to_owned(), name: "Acme".to_owned(), added_at: NOW };
         repository.add_customer(&customer).unwrap();
         let id = AuthorityId([1; 32]);

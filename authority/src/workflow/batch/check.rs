@@ -14,6 +14,7 @@ use super::rows::{Fault, Input, Row, Rows, hash_of};
 use super::{Known, Stage, single};
 use crate::error::CommandError;
 use crate::repository::{Entitlement, Repository, RepositoryError};
+use crate::workflow::approval::recheck::Vouching;
 use crate::workflow::issuer::Issuer;
 use crate::workflow::revoked::Revoked;
 use crate::workflow::terms;
@@ -36,6 +37,9 @@ pub struct Checked {
     devices: HashMap<[u8; 16], u32>,
     known: Known,
     revoked: Revoked,
+    vouching: Vouching,
+    /// The entitlement that was vouched for last: rows of one follow each other.
+    vouched: Option<EntitlementId>,
 }
 
 /// Checks every row of an input; without an issuing key, none is within its bounds.
@@ -52,7 +56,8 @@ pub(super) fn check(
 ) -> Result<Checked, CommandError> {
     let mut rows = Rows::open(input)?;
     let revoked = Revoked::load(repository)?;
-    let (mut checked, mut is_readable) = (Checked { revoked, ..Checked::default() }, true);
+    let (mut checked, mut is_readable) =
+        (Checked { revoked, vouching: Vouching::load(repository)?, ..Checked::default() }, true);
     while let Some(row) = rows.next()? {
         checked.rows += 1;
         let read = row.and_then(|row| {
@@ -140,6 +145,14 @@ impl Checked {
             Ok(device) => device,
             Err(fault) => return Ok(Some(fault)),
         };
+        if self.vouched != Some(row.entitlement) {
+            match self.vouching.require(repository, row.entitlement) {
+                Ok(()) => self.vouched = Some(row.entitlement),
+                // What lacks approvals is told row by row; what was changed by other hands stops everything.
+                Err(error) if error.code() == "approval-missing" => return Ok(Some(fault(row, &error))),
+                Err(error) => return Err(error),
+            }
+        }
         let mut is_new = true;
         if let (Some(device), Some(request)) = (device, request) {
             if let Some(known) = repository.license_by_request(&hash_of(request))? {
@@ -151,7 +164,12 @@ impl Checked {
                 let message = format!("device {} asks in line {earlier} already", device.device_id());
                 return Ok(Some(Fault { line: row.line, code: "device-repeated", message }));
             }
-            is_new = repository.next_revision(row.entitlement, Some(device))? == 1;
+            match repository.require_first_trial(row.entitlement, device) {
+                Ok(()) => {}
+                Err(error @ RepositoryError::TrialUsed { .. }) => return Ok(Some(fault(row, &error.into()))),
+                Err(error) => return Err(error.into()),
+            }
+            is_new = !repository.is_activated(row.entitlement, device)?;
         }
         let left = entitlement.left();
         let drawn = self.drawn.entry(row.entitlement).or_default();

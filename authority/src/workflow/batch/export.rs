@@ -15,13 +15,16 @@ use chancery_carriers::files::{
 };
 use chancery_carriers::text::ShownPath;
 use chancery_formats::document::MAX_DOCUMENT;
+use chancery_formats::grant::State;
 use chancery_formats::license::License;
 use chancery_verifier::{Refusal, Trust, verify_license};
 
+use super::Known;
 use crate::error::CommandError;
 use crate::log::SealedBatch;
 use crate::repository::batch::BatchLicense;
 use crate::repository::{BatchRecord, Repository};
+use crate::workflow::approval::recheck::Vouching;
 use crate::workflow::{batch, trust};
 
 /// What an export did.
@@ -31,8 +34,10 @@ pub struct Exported {
     pub written: u64,
     /// Files that were there.
     pub passed_over: u64,
-    /// Licenses that are revoked, of which no file is written.
+    /// Licenses that are revoked, or of an entitlement that is, of which no file is written.
     pub revoked: u64,
+    /// Licenses of entitlements that are suspended, of which no file is written now.
+    pub suspended: u64,
 }
 
 /// Writes the licenses of a sealed batch under `out`, which is made where it is missing; `progress` is told how many
@@ -41,7 +46,8 @@ pub struct Exported {
 /// # Errors
 ///
 /// `signature-missing` for a batch that waits; `file-other` where a file of the name holds something else; an
-/// integrity alarm where the verifier refuses a license; what the file system refuses. Running it again goes on.
+/// integrity alarm where the verifier refuses a license; `approval-missing` and the alarms of [`Vouching::require`];
+/// what the file system refuses. Running it again goes on.
 pub fn export(
     repository: &Repository,
     record: &BatchRecord,
@@ -53,15 +59,36 @@ pub fn export(
     let sealed = sealed.ok_or_else(|| waits(record))?;
     let mut folders = Folders::open(out)?;
     let mut exported = Exported::default();
+    let mut known = Known::default();
+    let (mut vouching, mut vouched) = (Vouching::load(repository)?, None);
     let mut done = 0;
     repository.each_license(record, |license| {
-        write(&mut folders, &sealed, &trust, license, &mut exported)?;
+        let entitlement = License::decode(&license.payload)?.terms.entitlement;
+        if vouched != Some(entitlement) {
+            vouching.require(repository, entitlement)?;
+            vouched = Some(entitlement);
+        }
+        match standing(repository, &mut known, &license)? {
+            State::Active => write(&mut folders, &sealed, &trust, license, &mut exported)?,
+            State::Revoked => exported.revoked += 1,
+            State::Suspended => exported.suspended += 1,
+        }
         done += 1;
         progress(done, record.leaf_count);
         Ok::<(), CommandError>(())
     })?;
     folders.close()?;
     Ok(exported)
+}
+
+/// Returns whether the entitlement of a license is in force.
+fn standing(
+    repository: &Repository,
+    known: &mut Known,
+    license: &BatchLicense,
+) -> Result<State, CommandError> {
+    let claims = License::decode(&license.payload)?;
+    Ok(known.entitlement(claims.terms.entitlement, |id| repository.entitlement(id))?.standing())
 }
 
 fn waits(record: &BatchRecord) -> CommandError {
@@ -105,7 +132,8 @@ fn write(
     Ok(())
 }
 
-fn require_same(path: &Path, document: &[u8]) -> Result<(), CommandError> {
+/// Refuses a file that holds something else than a document.
+pub(in crate::workflow) fn require_same(path: &Path, document: &[u8]) -> Result<(), CommandError> {
     match read_document(path, MAX_DOCUMENT as u64) {
         Ok(found) if found == document => Ok(()),
         Err(error @ (FileError::Io { .. } | FileError::Permission { .. })) => Err(error.into()),
@@ -157,7 +185,7 @@ impl Folders {
 }
 
 /// Makes a folder where it is missing, and refuses anything else that has its name, a link among them.
-fn ensure(path: &Path) -> Result<(), CommandError> {
+pub(in crate::workflow) fn ensure(path: &Path) -> Result<(), CommandError> {
     match DirBuilder::new().mode(0o755).create(path) {
         Ok(()) => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -3,6 +3,7 @@
 //! Not here: comparing a version with the window (`chancery-verifier`).
 
 use core::fmt;
+use core::str::FromStr;
 
 use super::{DecodeError, Fault, MapWriter, Reader, Writer, entries, optional_uint, time};
 use alloc::vec::Vec;
@@ -58,6 +59,29 @@ impl fmt::Display for Version {
     }
 }
 
+/// Text that is not a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a version: one to four numbers below 4294967296 with dots between them, such as 3.1")]
+pub struct VersionError;
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    /// Reads a version as it is shown: no sign, no leading zero, nothing behind the numbers.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let (mut parts, mut length) = ([0; 4], 0);
+        for digits in text.split('.') {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            if !plain || (digits.len() > 1 && digits.starts_with('0')) {
+                return Err(VersionError);
+            }
+            *parts.get_mut(length).ok_or(VersionError)? = digits.parse().map_err(|_| VersionError)?;
+            length += 1;
+        }
+        Ok(Self { parts, length })
+    }
+}
+
 /// The maintenance window: which versions of the product are covered; at least one bound is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
@@ -93,5 +117,38 @@ impl Versions {
         }
         optional_uint(&mut map, 3, self.released_until);
         map.finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn versions_are_read_as_they_are_shown() {
+        for text in ["0", "3", "3.1", "3.10.0.4294967295"] {
+            assert_eq!(text.parse::<Version>().unwrap().to_string(), text);
+        }
+        for other in [
+            "",
+            ".",
+            "3.",
+            ".3",
+            "3..1",
+            "03",
+            "3.01",
+            "+3",
+            "-3",
+            "3.1.0.0.0",
+            "3.1-rc1",
+            "v3",
+            "4294967296",
+            " 3",
+            "٣",
+        ] {
+            assert_eq!(other.parse::<Version>(), Err(VersionError), "{other}");
+        }
     }
 }

@@ -86,7 +86,8 @@ impl Contender for Chancery {
 
     fn allows(&self, feature: &str) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs();
-        let context = Context { now, product: PRODUCT, device_key: None, components: &self.machine };
+        let facts = chancery_verifier::Facts::default();
+        let context = Context { now, product: PRODUCT, device_key: None, components: &self.machine, facts };
         verify_license(&self.document, &self.trust)
             .is_ok_and(|license| decide(&license, &context, Some(feature)).verdict.may_run())
     }

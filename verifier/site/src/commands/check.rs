@@ -1,7 +1,7 @@
 //! `chancery-site check`: may a feature run here, now?
 
 use chancery_verifier::device::collect;
-use chancery_verifier::{Context as Facts, Decision, Reason, Verdict, decide};
+use chancery_verifier::{Context as Question, Decision, Reason, Verdict, explain};
 use serde_json::{Value, json};
 
 use super::installed::{kept, refused};
@@ -10,13 +10,18 @@ use crate::error::{CommandError, is_withdrawn};
 use crate::store::State;
 use crate::time;
 
+mod explain;
+mod facts;
+
 /// Tell whether a feature may run: exit 0 when it may, 3 when it is denied
 ///
-/// `warn` and `degrade` may run as well, and say why that cannot last.
+/// `warn` and `degrade` may run as well, and say why that cannot last. Some licenses need facts that only who asks
+/// can know, such as the version of the product; without them they deny.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     chancery-site check logging\n  \
-    chancery-site check channels --product pump --json")]
+    chancery-site check channels --product pump --json\n  \
+    chancery-site check reports --used 498 --version 3.1 --explain")]
 pub struct CheckArgs {
     /// Feature to run
     #[arg(value_name = "FEATURE", value_parser = super::name)]
@@ -24,6 +29,11 @@ pub struct CheckArgs {
     /// Product that asks; needed where licenses of several are installed
     #[arg(long, value_name = "PRODUCT", value_parser = super::name)]
     product: Option<String>,
+    /// Tell which rule decided, and what would give another answer
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    facts: facts::FactArgs,
 }
 
 pub fn run(args: &CheckArgs, context: &Context) -> Result<(), CommandError> {
@@ -46,15 +56,33 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<(), CommandError> {
         }
     };
     let components = collect::components();
-    let facts = Facts { now, product: &product, device_key: Some(state.device()), components: &components };
-    let decision = decide(&verified, &facts, Some(&args.feature));
+    let groups = args.facts.groups();
+    let question = Question {
+        now,
+        product: &product,
+        device_key: Some(state.device()),
+        components: &components,
+        facts: args.facts.facts(&groups),
+    };
+    let explanation = explain(&verified, &question, Some(&args.feature));
+    let decision = explanation.decision();
 
     let mut printer = context.printer();
-    printer.json(&decision_json(args, &product, &decision, now))?;
+    let mut value = decision_json(args, &product, decision, now);
+    if args.explain {
+        value["explain"] = explain::to_json(&explanation);
+    }
+    printer.json(&value)?;
+    if decision.verdict != Verdict::Deny {
+        printer.line(sentence(&args.feature, decision, now))?;
+    }
+    if args.explain {
+        explain::print(&mut printer, &explanation)?;
+    }
     if decision.verdict == Verdict::Deny {
         return Err(CommandError::denied(format!("{} is denied", args.feature), &decision.reason));
     }
-    Ok(printer.line(sentence(&args.feature, &decision, now))?)
+    Ok(())
 }
 
 /// Returns the open state and the product asked for; none where it has no license.

@@ -13,7 +13,9 @@ use chancery_carriers::text::shown_path;
 use chancery_formats::document::MAX_BUNDLE;
 use chancery_formats::trust::Bundle;
 use chancery_verifier::device::collect;
-use chancery_verifier::{Context as Facts, Decision, Pin, Trust, Verdict, VerifiedLicense, decide};
+use chancery_verifier::{
+    Context as Question, Decision, Favorable, Pin, Trust, Verdict, VerifiedLicense, decide,
+};
 use serde_json::{Value, json};
 
 use super::installed::{Installed, read_proof, verify};
@@ -31,9 +33,11 @@ use crate::time;
     chancery-site install pump.clic --trust vendor.ctrust\n  \
     chancery-site install photo-of-qr.png\n  \
     chancery-site install vendor.ctrust\n  \
+    chancery-site install ent_0123456789ABC-3\n  \
     chancery-site install pump.clic --proof pump.tlog-proof")]
 pub struct InstallArgs {
-    /// License, as a .clic file, its armor or a picture of its QR code; or a trust bundle
+    /// License, as a .clic file, its armor or a picture of its QR code; a folder of licenses with one for this device;
+    /// or a trust bundle
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Trust bundle that came with the license; the one installed where none is named
@@ -54,8 +58,11 @@ struct Offered {
 }
 
 pub fn run(args: &InstallArgs, context: &Context) -> Result<(), CommandError> {
+    if args.file.is_dir() {
+        return install_license(&args.file.join(own_file(&args.file, context)?), args, context);
+    }
     if !is_bundle(&args.file)? {
-        return install_license(args, context);
+        return install_license(&args.file, args, context);
     }
     if args.trust.is_some() || args.proof.is_some() {
         return Err(CommandError::usage("--trust and --proof go with a license, and this is a trust bundle")
@@ -70,11 +77,30 @@ fn is_bundle(path: &Path) -> Result<bool, CommandError> {
     Ok(Bundle::looks_like(&bytes) || load::load(path).is_ok_and(|loaded| Bundle::looks_like(&loaded.bytes)))
 }
 
-fn install_license(args: &InstallArgs, context: &Context) -> Result<(), CommandError> {
-    let license = load::load(&args.file)?.bytes;
+/// Returns the name of this device's license in a folder of them: that of the device.
+fn own_file(folder: &Path, context: &Context) -> Result<String, CommandError> {
+    let Some(state) = context.store()?.open()? else {
+        return Err(CommandError::refused(
+            "device-none",
+            "this device has no key yet, and no license is for it",
+        )
+        .hint("ask the vendor for a first license with `chancery-site request`"));
+    };
+    let device = state.device().device_id();
+    let name = format!("{device}.clic");
+    if folder.join(&name).is_file() {
+        return Ok(name);
+    }
+    let message = format!("{} holds no license for device {device}", shown_path(folder));
+    Err(CommandError::refused("update-none", message)
+        .hint("ask the vendor for a license of this device, or name the right folder"))
+}
+
+fn install_license(path: &Path, args: &InstallArgs, context: &Context) -> Result<(), CommandError> {
+    let license = load::load(path)?.bytes;
     let before = context.store()?.open()?;
     let offered = offered(args.trust.as_deref(), before.as_ref())?;
-    let file = shown_path(&args.file);
+    let file = shown_path(path);
     let proof = args.proof.as_deref().map(|path| read_proof(path, &license)).transpose()?;
     let verified = verify(&license, proof.as_deref(), &offered.trust)
         .map_err(|refusal| CommandError::license(&file, &refusal))?;
@@ -133,15 +159,18 @@ fn offered(path: Option<&Path>, state: Option<&State>) -> Result<Offered, Comman
     Ok(Offered { trust, bytes: None, pin })
 }
 
+/// Decides for this device. What only the product will know when it asks does not keep a license from being installed.
 fn decide_here(verified: &VerifiedLicense<'_>, state: Option<&State>) -> Result<Decision, CommandError> {
     let components = collect::components();
-    let facts = Facts {
+    let favorable = Favorable::to(verified.license());
+    let question = Question {
         now: time::now()?,
         product: verified.license().product,
         device_key: state.map(State::device),
         components: &components,
+        facts: favorable.facts(),
     };
-    Ok(decide(verified, &facts, None))
+    Ok(decide(verified, &question, None))
 }
 
 /// What installing would do to what is installed.
@@ -240,6 +269,7 @@ fn print(
         ("authority", trust.name().into()),
     ];
     fields.extend(replaced.map(|id| ("replaces", id.into())));
+    fields.extend(show::needs(claims).map(|needs| ("needs", needs)));
     fields.extend((decision.verdict != Verdict::Allow).then(|| ("note", decision.reason.to_string())));
     if first_use {
         fields.push(("authority id", trust.authority().to_string()));

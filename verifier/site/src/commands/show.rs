@@ -4,7 +4,7 @@
 
 use chancery_formats::key::Protection;
 use chancery_formats::license::{Feature, License};
-use chancery_verifier::{Trust, VerifiedLicense};
+use chancery_verifier::{Fact, Trust, VerifiedLicense};
 use serde_json::{Value, json};
 
 use crate::time;
@@ -54,6 +54,16 @@ pub fn binding(license: &License<'_>) -> String {
     }
 }
 
+/// Words what a product has to tell when it asks; none where the license needs nothing.
+pub fn needs(license: &License<'_>) -> Option<String> {
+    let facts: Vec<String> = needed(license).map(|fact| fact.to_string()).collect();
+    (!facts.is_empty()).then(|| facts.join(", "))
+}
+
+fn needed(license: &License<'_>) -> impl Iterator<Item = Fact> {
+    Fact::ALL.into_iter().filter(|fact| fact.is_needed(license))
+}
+
 /// Words where the issuing key lives; a software key is marked.
 pub const fn protection(protection: Protection) -> &'static str {
     match protection {
@@ -85,6 +95,7 @@ pub fn license_json(verified: &VerifiedLicense<'_>) -> Value {
         "enforcement": license.terms.enforcement.mode.name(),
         "device": license.device_key.map(|key| key.device_id().to_string()),
         "components": components,
+        "needs": needed(license).map(Fact::name).collect::<Vec<_>>(),
         "issuer": license.issuer,
         "key": verified.issuer().to_string(),
         "protection": verified.protection().name(),

@@ -4,7 +4,8 @@ use chancery_carriers::text::shown_path;
 use chancery_formats::license::License;
 use chancery_verifier::device::{Component, Digester, collect};
 use chancery_verifier::{
-    Context as Facts, Decision, Reason, Refusal, Trust, Verdict, VerifiedLicense, decide, verify_request,
+    Context as Question, Decision, Favorable, Reason, Refusal, Trust, Verdict, VerifiedLicense, decide,
+    verify_request,
 };
 use serde_json::{Value, json};
 
@@ -51,8 +52,15 @@ pub fn run(_args: &StatusArgs, context: &Context) -> Result<(), CommandError> {
 
 fn describe(verified: &VerifiedLicense<'_>, state: &State, components: &[Component], now: u64) -> Entry {
     let license = verified.license();
-    let facts = Facts { now, product: license.product, device_key: Some(state.device()), components };
-    let decision = decide(verified, &facts, None);
+    let favorable = Favorable::to(license);
+    let question = Question {
+        now,
+        product: license.product,
+        device_key: Some(state.device()),
+        components,
+        facts: favorable.facts(),
+    };
+    let decision = decide(verified, &question, None);
     let matched = matched_components(license, components);
     let next = next_action(&decision, now);
     let works = match decision.verdict {
@@ -74,6 +82,7 @@ fn describe(verified: &VerifiedLicense<'_>, state: &State, components: &[Compone
         ("bound to", show::binding(license)),
     ];
     fields.extend(matched.map(|(matched, of)| ("components", format!("{matched} of {of} match"))));
+    fields.extend(show::needs(license).map(|needs| ("needs", needs)));
     fields.push(("next", next.into()));
     let mut value = show::license_json(verified);
     value["verdict"] = json!(decision.verdict.name());

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use chancery_carriers::load;
 use chancery_carriers::text::shown_path;
-use chancery_verifier::{
-    Context as Facts, Decision, Pin, Reason, Trust, Verdict, VerifiedLicense, decide, decide_term,
-};
+use chancery_verifier::{Decision, Pin, Reason, Trust, Verdict, VerifiedLicense, decide_term};
 use serde_json::json;
 
 use super::installed::{read_proof, verify};
@@ -57,13 +55,6 @@ pub fn run(args: &VerifyArgs, context: &Context) -> Result<(), CommandError> {
     print(context, &trust, &verified, &reason, at)
 }
 
-/// Returns what `check` would deny whatever the device and the time: a term that is not enforced.
-fn not_enforced(verified: &VerifiedLicense<'_>, at: u64) -> Option<Reason> {
-    let license = verified.license();
-    let facts = Facts { now: at, product: license.product, device_key: license.device_key, components: &[] };
-    Some(decide(verified, &facts, None).reason).filter(|reason| matches!(reason, Reason::NotEnforced { .. }))
-}
-
 fn print(
     context: &Context,
     trust: &Trust,
@@ -72,8 +63,6 @@ fn print(
     at: u64,
 ) -> Result<(), CommandError> {
     let license = verified.license();
-    let not_enforced = not_enforced(verified, at);
-    let notes = [(*reason != Reason::Granted).then_some(*reason), not_enforced];
     let customer = license
         .site()
         .map_or_else(|| license.customer().into(), |site| format!("{}, site {site}", license.customer()));
@@ -97,7 +86,8 @@ fn print(
         ("authority", trust.name().into()),
         ("authority id", trust.authority().to_string()),
     ];
-    fields.extend(notes.iter().flatten().map(|note| ("note", note.to_string())));
+    fields.extend(show::needs(license).map(|needs| ("needs", needs)));
+    fields.extend((*reason != Reason::Granted).then(|| ("note", reason.to_string())));
     let mut printer = context.printer();
     printer.line(format_args!("Genuine license {}, valid at {}", license.id, time::utc(at)))?;
     printer.fields(&fields)?;
@@ -105,7 +95,6 @@ fn print(
         "genuine": true,
         "at": at,
         "code": reason.code(),
-        "not_enforced": not_enforced.map(|reason| reason.code()),
         "device_checked": false,
         "license": show::license_json(verified),
         "authority": show::authority_json(trust),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 mod audit;
 mod decision;
+mod facts;
 mod install;
 mod minima;
 mod publisher;
